@@ -1,0 +1,1 @@
+//! Builds everything from `Config`; start, drain, stop; holds the one clock.

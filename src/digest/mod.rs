@@ -1,0 +1,1 @@
+//! Choose Articles, freeze an Issue.

@@ -1,0 +1,1 @@
+//! The only outgoing HTTP: size, time and redirect caps, a private-address guard.

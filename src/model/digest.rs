@@ -1,0 +1,57 @@
+//! Digest: the standing recipe of a mailing: which Articles, template, Lists and Schedule.
+
+use super::list::ListId;
+use super::schedule::Schedule;
+
+/// What happens with due moments that passed while nothing ran.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Missed {
+    /// One Issue makes up for all of them.
+    #[default]
+    Once,
+    /// They are let go.
+    Skip,
+    /// An Issue is prepared and waits for a person.
+    Ask,
+}
+
+/// Whether a person must look before an Issue goes out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Approval {
+    /// It goes.
+    #[default]
+    None,
+    /// It waits until `issues resume`.
+    Required,
+}
+
+/// A `[[digest]]` table.
+#[derive(Debug, Clone)]
+pub struct Digest {
+    /// Stable id.
+    pub id: String,
+    /// Lists it goes to; a reader on several gets it once, as a member of the first.
+    pub lists: Vec<ListId>,
+    /// When; a Digest without one is sent by hand.
+    pub schedule: Option<Schedule>,
+    /// Subject, a Tera template.
+    pub subject: String,
+    /// Preheader, a Tera template.
+    pub preheader: Option<String>,
+    /// Name of its template: `digest` means email/digest.html and email/digest.txt.
+    pub template: String,
+    /// Only Articles with one of these tags.
+    pub tags: Vec<String>,
+    /// Only Articles of these sources (`own` = content/).
+    pub sources: Vec<String>,
+    /// Only Articles of these authors.
+    pub authors: Vec<String>,
+    /// At most this many Articles, the newest.
+    pub limit: usize,
+    /// Fewer than this many: no Issue.
+    pub min: usize,
+    /// What about missed moments.
+    pub missed: Missed,
+    /// Whether a person must look first.
+    pub approval: Approval,
+}

@@ -1,0 +1,139 @@
+//! Issue: one frozen mailing made from a Digest or from one Article ("letter").
+
+use std::collections::BTreeMap;
+
+use super::email::Mailbox;
+use super::list::ListId;
+
+/// The number of an Issue, from 1 in a new store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(transparent)]
+pub struct IssueId(pub i64);
+
+/// Where an Issue stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum IssueStatus {
+    /// Frozen; goes out at its time.
+    Scheduled,
+    /// Going out.
+    Sending,
+    /// Stopped by a person, by a fault that concerns everybody, or because it waits for approval.
+    Paused,
+    /// Every Delivery has its end.
+    Done,
+    /// Called off; what had not left did not leave.
+    Cancelled,
+}
+
+impl IssueStatus {
+    /// Every status.
+    pub const ALL: [Self; 5] = [Self::Scheduled, Self::Sending, Self::Paused, Self::Done, Self::Cancelled];
+
+    /// The word the store and JSON output keep.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Scheduled => "scheduled",
+            Self::Sending => "sending",
+            Self::Paused => "paused",
+            Self::Done => "done",
+            Self::Cancelled => "cancelled",
+        }
+    }
+
+    /// From that word.
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|status| status.word() == word)
+    }
+}
+
+/// Everything an Issue needs to be rendered again, the same, for any reader at any time: nothing outside it is read.
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct Frozen {
+    /// Id of the Digest, or the slug of the Article of a letter.
+    pub name: String,
+    /// Which number of that Digest this is, from 1; 1 for a letter.
+    pub number: u64,
+    /// Subject, Tera source.
+    pub subject: String,
+    /// Preheader, Tera source.
+    pub preheader: String,
+    /// Name of the template: `digest` renders `email/digest.html` and `email/digest.txt`.
+    pub template: String,
+    /// All template sources under `email/` by name (`email/digest.html` …), as they were.
+    pub templates: BTreeMap<String, String>,
+    /// The Articles as they were, newest first.
+    pub articles: Vec<FrozenArticle>,
+    /// The Lists it goes to, by id, as they were.
+    pub lists: BTreeMap<ListId, FrozenList>,
+    /// The publication, as it was.
+    pub site: FrozenSite,
+    /// Instant of freezing, RFC 3339 in the site's zone.
+    pub date: String,
+    /// Adds `[TEST]` to the subject and a mark to the body.
+    #[serde(default)]
+    pub test: bool,
+}
+
+/// What templates see of an Article.
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct FrozenArticle {
+    /// Stable id.
+    pub id: String,
+    /// Title, plain text.
+    pub title: String,
+    /// Absolute address.
+    pub url: String,
+    /// Summary, plain text.
+    pub summary: String,
+    /// Body, HTML (a letter needs it; a digest of many leaves it empty).
+    pub html: String,
+    /// Body, plain text.
+    pub text: String,
+    /// Date of publication, RFC 3339 in the author's zone.
+    pub published: Option<String>,
+    /// Authors.
+    pub authors: Vec<String>,
+    /// Tags.
+    pub tags: Vec<String>,
+    /// Language, if not the site's.
+    pub language: Option<String>,
+    /// Lead picture.
+    pub image: Option<super::article::Image>,
+    /// Where it was imported from.
+    pub origin: Option<super::article::Origin>,
+    /// Minutes of reading.
+    pub minutes: u64,
+}
+
+/// What an Issue keeps of a List.
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct FrozenList {
+    /// Name people see.
+    pub name: String,
+    /// Why one gets it.
+    pub description: String,
+    /// From.
+    pub from: Mailbox,
+    /// Reply-To.
+    pub reply_to: Option<Mailbox>,
+}
+
+/// What an Issue keeps of the Site.
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct FrozenSite {
+    /// Title.
+    pub title: String,
+    /// Address with a trailing slash.
+    pub url: String,
+    /// Description.
+    pub description: String,
+    /// Language.
+    pub language: String,
+    /// IANA zone.
+    pub timezone: String,
+    /// Postal address.
+    pub postal_address: Option<String>,
+    /// Square picture.
+    pub icon: Option<String>,
+}

@@ -1,0 +1,44 @@
+//! Library: all Articles known at one moment, newest first, without duplicates.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use super::article::{Article, ArticleState};
+use super::time::Timestamp;
+
+/// All Articles known at one moment. Cheap to clone.
+#[derive(Debug, Clone, Default)]
+pub struct Library {
+    articles: Arc<Vec<Arc<Article>>>,
+}
+
+impl Library {
+    /// Orders `articles` newest first (equal dates by id) and keeps the first of each id.
+    pub fn new(mut articles: Vec<Article>) -> Self {
+        articles.sort_by(|a, b| b.published_at().cmp(&a.published_at()).then_with(|| a.id.cmp(&b.id)));
+        let mut seen = HashSet::with_capacity(articles.len());
+        articles.retain(|article| seen.insert(article.id.clone()));
+        Self { articles: Arc::new(articles.into_iter().map(Arc::new).collect()) }
+    }
+
+    /// Every Article, drafts and all.
+    pub fn all(&self) -> &[Arc<Article>] {
+        &self.articles
+    }
+
+    /// What readers may see at `now`.
+    pub fn live(&self, now: Timestamp) -> impl Iterator<Item = &Arc<Article>> {
+        self.articles.iter().filter(move |article| article.state(now) == ArticleState::Live)
+    }
+
+    /// The Article a person means by `name`: its slug, its id, its path or its file.
+    pub fn find(&self, name: &str) -> Option<&Arc<Article>> {
+        let wanted = name.trim_matches('/');
+        self.articles.iter().find(|article| {
+            article.slug == wanted
+                || article.id.0 == name
+                || article.path.trim_matches('/') == wanted
+                || (!article.file.as_os_str().is_empty() && article.file.ends_with(name))
+        })
+    }
+}

@@ -1,0 +1,1 @@
+//! The checks before a send: one set for the command line, the web and CI.

@@ -1,0 +1,1 @@
+//! Cron + time zone → due Runs, each claimed once.

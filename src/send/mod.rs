@@ -1,0 +1,1 @@
+//! Lease Deliveries, pace, speak SMTP, record Outcomes.

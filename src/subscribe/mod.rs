@@ -1,0 +1,1 @@
+//! Join, confirm, leave; import and export of subscribers.

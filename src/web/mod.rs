@@ -1,0 +1,1 @@
+//! HTTP: the built site, subscriber links, and the local inbox.

@@ -1,0 +1,1 @@
+//! Which stage runs when; role by role.

@@ -1,0 +1,2 @@
+//! Tests through the door: one binary, one file a stage.
+#![allow(clippy::unwrap_used, missing_docs)]
