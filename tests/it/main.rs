@@ -1,2 +1,17 @@
 //! Tests through the door: one binary, one file a stage.
 #![allow(clippy::unwrap_used, missing_docs)]
+
+mod cli;
+mod compose;
+mod config;
+mod content;
+mod crash;
+mod feed;
+mod inbox;
+mod peers;
+mod pipeline;
+mod schedule;
+mod send;
+mod store;
+mod subscribe;
+mod template;

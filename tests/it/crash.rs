@@ -1,0 +1,1 @@
+//! Tests of the crash room, through its door.

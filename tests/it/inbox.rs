@@ -1,0 +1,1 @@
+//! Tests of the inbox room, through its door.

@@ -1,0 +1,1 @@
+//! Tests of the peers room, through its door.

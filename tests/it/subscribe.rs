@@ -1,0 +1,1 @@
+//! Tests of the subscribe room, through its door.

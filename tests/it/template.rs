@@ -1,0 +1,1 @@
+//! Tests of the template room, through its door.
