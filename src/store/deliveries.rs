@@ -79,7 +79,14 @@ impl Store {
 
     /// Claims up to `limit` Deliveries (queued, or deferred and due) under a new lease. People who left, or were suppressed, since the Issue was
     /// frozen become `skipped` here. Nothing to claim gives `None`.
-    pub async fn claim(&self, issue: IssueId, worker: &str, limit: u32, length: Duration, now: Timestamp) -> Result<Option<(Lease, Vec<Leased>)>> {
+    pub async fn claim(
+        &self,
+        issue: IssueId,
+        worker: &str,
+        limit: u32,
+        length: Duration,
+        now: Timestamp,
+    ) -> Result<Option<(Lease, Vec<Leased>)>> {
         let _ = (issue, worker, limit, length, now);
         todo!()
     }

@@ -97,7 +97,14 @@ impl Store {
     }
 
     /// Changes the state of a Subscription that exists; true when it was another before.
-    pub async fn set_subscription(&self, id: SubscriberId, list: &ListId, state: SubscriptionState, source: &str, now: Timestamp) -> Result<bool> {
+    pub async fn set_subscription(
+        &self,
+        id: SubscriberId,
+        list: &ListId,
+        state: SubscriptionState,
+        source: &str,
+        now: Timestamp,
+    ) -> Result<bool> {
         let _ = (id, list, state, source, now);
         todo!()
     }
