@@ -1,1 +1,3 @@
 //! Arguments, output, exit codes: one file a command.
+
+pub mod report;
