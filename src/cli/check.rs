@@ -1,11 +1,11 @@
 //! `check`: every fault in config, content, templates and digests, in one go.
 
 use super::output::{count, duration};
-use super::{Context, Exit, Failure, report};
+use super::{Context, Exit, Failure};
 use crate::app::Stopwatch;
 use crate::config::Config;
 use crate::digest::{self, Choice, Press};
-use crate::model::Faults;
+use crate::model::{Fault, Faults};
 use crate::{content, feed, preflight, template};
 
 /// Looks at everything; exit 3 when there are errors.
@@ -51,5 +51,11 @@ fn look(context: &Context, config: &Config, faults: &mut Faults) {
             Err(found) => faults.0.extend(found.0),
         }
     }
-    report::sort(faults);
+    faults.0.sort_by(|a, b| place(a).cmp(&place(b)));
+    faults.0.dedup();
+}
+
+/// Faults are shown file by file, from the top; those without a file come last.
+fn place(fault: &Fault) -> (bool, std::path::PathBuf, usize) {
+    fault.place.as_ref().map_or((true, Default::default(), 0), |place| (false, place.file.clone(), place.line))
 }

@@ -19,7 +19,8 @@ pub fn run(context: &Context, args: InitArgs) -> Result<Exit, Failure> {
     let zone = std::env::var("TZ").ok().filter(|zone| zone.contains('/')).unwrap_or_else(|| "UTC".to_owned());
 
     let today = context.clock.now().utc().date_naive();
-    let (name, article) = content::scaffold("Hello", today);
+    let (article, name) = content::scaffold("Hello", today);
+    let article = article.replace("draft = true\n", "");
     let name = name.trim_start_matches(|c: char| c.is_ascii_digit() || c == '-').to_owned();
     let files = [
         ("config.toml".to_owned(), config::starter(&title, &url, &email, &zone)),

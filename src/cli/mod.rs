@@ -182,7 +182,7 @@ pub fn main() -> ExitCode {
         }
     };
     let out = Output::new(cli.json, cli.quiet);
-    telemetry::init(cli.verbose, cli.quiet, matches!(cli.command, Command::Run(_)));
+    start_log(&cli, &out);
     let context = Context { config_file: cli.config, out, clock: app::system_clock() };
     // A panic is a bug of ours; the message stays, the backtrace is for those who ask for it.
     let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| dispatch(&context, cli.command)));
@@ -198,6 +198,16 @@ pub fn main() -> ExitCode {
         }
     };
     ExitCode::from(exit.code())
+}
+
+/// The service says what it does; other commands only what went wrong, unless asked.
+fn start_log(cli: &Cli, out: &Output) {
+    let service = i8::from(matches!(cli.command, Command::Run(_)));
+    let level = if cli.quiet { -1 } else { i8::try_from(cli.verbose).unwrap_or(i8::MAX).saturating_add(service) };
+    let rules = std::env::var("POSTRIDER_LOG").ok();
+    if let Err(wrong) = telemetry::init(telemetry::Verbosity(level), rules.as_deref()) {
+        out.note(wrong);
+    }
 }
 
 fn dispatch(context: &Context, command: Command) -> Result<Exit, Failure> {

@@ -12,7 +12,7 @@ pub fn run(context: &Context, args: &NewArgs) -> Result<Exit, Failure> {
         return Err(Failure::usage("a title cannot be empty", "postrider new \"First issue\""));
     }
     let today = context.clock.now().in_zone(config.site.timezone).date_naive();
-    let (name, text) = content::scaffold(&args.title, today);
+    let (text, name) = content::scaffold(&args.title, today);
     let file = config.content_dir.join(name);
     if file.exists() {
         let message = format!("{} is there already; nothing was written", file.display());

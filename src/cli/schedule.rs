@@ -15,7 +15,7 @@ pub fn run(context: &Context, args: &ScheduleArgs) -> Result<Exit, Failure> {
             runs.extend(schedule.after(now).take(args.next).map(|at| (at, digest.id.as_str(), schedule.zone())));
         }
     }
-    runs.sort();
+    runs.sort_by_key(|(at, digest, _)| (*at, *digest));
     runs.truncate(args.next);
     if context.out.json {
         let rows: Vec<_> = runs.iter().map(|(at, digest, zone)| serde_json::json!({"digest": digest, "at": at.in_zone(*zone).to_rfc3339()})).collect();
