@@ -62,7 +62,12 @@ impl Compiled {
 
     /// Appends the finished message for `reader` (RFC 5322, CR LF, 7 bit, not dot-stuffed) to `out`.
     pub fn message(&self, reader: &Reader, date: Timestamp, out: &mut Vec<u8>) -> Result<(), ComposeError> {
-        self.shared.message(reader, date, out)
+        let start = out.len();
+        let result = self.shared.message(reader, date, out);
+        if result.is_err() {
+            out.truncate(start);
+        }
+        result
     }
 
     /// What the reader sees, by the full path.
