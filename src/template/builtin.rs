@@ -8,5 +8,16 @@ macro_rules! builtin {
 }
 
 /// Name and source, sorted by name.
-pub(super) const TEMPLATES: &[(&str, &str)] =
-    builtin!["email/base.html", "email/base.txt", "email/digest.html", "email/digest.txt", "email/letter.html", "email/letter.txt",];
+pub(super) const TEMPLATES: &[(&str, &str)] = builtin![
+    "email/base.html",
+    "email/base.txt",
+    "email/digest.html",
+    "email/digest.txt",
+    "email/letter.html",
+    "email/letter.txt",
+    "web/article.html",
+    "web/base.html",
+    "web/feeds.html",
+    "web/list.html",
+    "web/redirect.html",
+];
