@@ -1,7 +1,7 @@
 //! `check`: every fault in config, content, templates and digests, in one go.
 
-use super::output::{count, duration};
-use super::{Context, Exit, Failure};
+use super::output::duration;
+use super::{Context, Exit, Failure, report};
 use crate::app::Stopwatch;
 use crate::config::Config;
 use crate::digest::{self, Choice, Press};
@@ -24,8 +24,7 @@ pub fn run(context: &Context) -> Result<Exit, Failure> {
     } else {
         context.out.faults(&faults);
     }
-    let summary = format!("{}, {}", count(faults.errors() as u64, "error"), count(faults.warnings() as u64, "warning"));
-    context.out.say(format!("{summary} in {}", duration(watch.elapsed())));
+    context.out.say(format!("{} in {}", report::summary(&faults), duration(watch.elapsed())));
     Ok(if faults.errors() > 0 { Exit::Invalid } else { Exit::Done })
 }
 

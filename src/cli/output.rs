@@ -49,7 +49,7 @@ impl Output {
     pub fn faults(&self, faults: &Faults) {
         let shown = Faults(faults.0.iter().filter(|fault| !self.quiet || fault.severity == Severity::Error).cloned().collect());
         if !shown.0.is_empty() {
-            report::print(&shown);
+            anstream::eprintln!("{}\n", report::styled(&shown));
         }
     }
 
