@@ -14,4 +14,5 @@ mod schedule;
 mod send;
 mod store;
 mod subscribe;
+mod support;
 mod template;
