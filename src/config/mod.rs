@@ -1,5 +1,16 @@
 //! config.toml and the environment, read into one checked [`Config`]; all faults at once, each with file, line and hint.
 
+mod env;
+mod load;
+mod reader;
+mod relay;
+mod sections;
+mod source;
+mod starter;
+mod tree;
+
+pub use starter::starter;
+
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -69,8 +80,7 @@ impl Config {
     /// Reads `file`, applies `POSTRIDER_*` from `env`, reads `*_file` secrets, and checks everything.
     /// Gives the configuration with its warnings, or all faults at once.
     pub fn load(file: &Path, env: impl Iterator<Item = (String, String)>) -> Result<(Self, Faults), Faults> {
-        let _ = (file, env);
-        todo!()
+        load::load(file, env)
     }
 
     /// The List with this id.
@@ -82,4 +92,17 @@ impl Config {
     pub fn digest(&self, id: &str) -> Option<&Digest> {
         self.digests.iter().find(|digest| digest.id == id)
     }
+}
+
+/// The folder `file` lies in.
+fn root_of(file: &Path) -> PathBuf {
+    match file.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
+        _ => PathBuf::from("."),
+    }
+}
+
+/// `path` as it is meant in config.toml: from the folder of the file.
+fn beside(file: &Path, path: &str) -> PathBuf {
+    file.parent().unwrap_or(Path::new("")).join(path)
 }

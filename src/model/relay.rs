@@ -1,5 +1,6 @@
 //! Relay: an SMTP server that takes our mail onward.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use secrecy::SecretString;
@@ -38,6 +39,8 @@ pub struct Relay {
     pub messages_per_connection: usize,
     /// Most messages in a time.
     pub rate: Option<Rate>,
+    /// Most messages in a time to one recipient domain.
+    pub domain_rates: BTreeMap<String, Rate>,
     /// False for servers that announce PIPELINING and lie.
     pub pipelining: bool,
     /// The name we say in EHLO; the machine's when absent.

@@ -1,0 +1,222 @@
+//! `[site]`, `[[list]]`, `[[digest]]`, `[[feed]]` and `[[source]]` as the model's types.
+
+use std::path::Path;
+use std::time::Duration;
+
+use chrono_tz::Tz;
+use url::Url;
+
+use super::beside;
+use super::reader::{Section, Text, did_you_mean, with_hint};
+use crate::model::digest::{Approval, Missed};
+use crate::model::feed::{Feed, FeedFormat};
+use crate::model::list::{OptIn, parse_id};
+use crate::model::source::{Source as ImportSource, SourceKind};
+use crate::model::{Digest, Fault, List, ListId, Mailbox, Schedule, Site};
+
+/// Articles in one mail; more is a book and is clipped by mail programs anyway.
+const DIGEST_LIMIT_MAX: usize = 200;
+/// Entries in one feed window.
+const FEED_LIMIT_MAX: usize = 1000;
+/// The source that stands for content/.
+const OWN_SOURCE: &str = "own";
+
+/// What other tables may refer to.
+pub(super) struct Known {
+    pub lists: Vec<String>,
+    pub sources: Vec<String>,
+}
+
+/// Reads `[site]`.
+pub(super) fn site(section: &Section<'_>) -> Option<Site> {
+    let title = section.required("title", "title = \"The Harbour Letter\"", Section::line);
+    let url = section.required("url", "url = \"https://example.com\"", |s, key| s.parsed(key, "bad-url", site_url));
+    let description = section.line_or_none("description").unwrap_or_default();
+    let language = section.parsed("language", "bad-value", language).unwrap_or_else(|| "en".to_owned());
+    let timezone = section.parsed("timezone", "bad-zone", zone).unwrap_or(Tz::UTC);
+    let author = section.line_or_none("author");
+    let postal_address = section.text("postal_address").map(|text| text.value);
+    let icon = section.parsed("icon", "bad-url", |text| match &url {
+        Some(url) => url.join(text).map(String::from).map_err(|error| format!("{text:?} is not an address: {error}")),
+        None => Ok(text.to_owned()),
+    });
+    Some(Site { title: title?, url: url?, description, language, timezone, author, postal_address, icon })
+}
+
+/// Reads one `[[list]]`.
+pub(super) fn list(section: &Section<'_>, file: &Path) -> Option<List> {
+    let id = section.required("id", "id = \"weekly\"", |s, key| s.parsed(key, "bad-id", ListId::parse));
+    let name = section.line_or_none("name");
+    let description = section.line_or_none("description").unwrap_or_default();
+    let from = section.required("from", "from = \"Name <letters@example.com>\"", |s, key| s.parsed(key, "bad-address", Mailbox::parse));
+    let reply_to = section.parsed("reply_to", "bad-address", Mailbox::parse);
+    let opt_in = section.choice("opt_in", &[("double", OptIn::Double), ("single", OptIn::Single)], OptIn::Double);
+    let public = section.flag("public", true);
+    let subscribers = section.parsed("subscribers", "missing-file", |text| {
+        let path = beside(file, text);
+        if path.is_file() {
+            Ok(path)
+        } else {
+            Err(format!("there is no file {}\nthe path is meant from the folder of config.toml", path.display()))
+        }
+    });
+    let id = id?;
+    Some(List { name: name.unwrap_or_else(|| id.to_string()), id, description, from: from?, reply_to, opt_in, public, subscribers })
+}
+
+/// Reads one `[[digest]]`; its schedule is meant in `site_zone` unless it names its own.
+pub(super) fn digest(section: &Section<'_>, site_zone: Tz, known: &Known) -> Option<Digest> {
+    let id = section.required("id", "id = \"weekly\"", |s, key| s.parsed(key, "bad-id", parse_id));
+    let lists = section.required("lists", "lists = [\"weekly\"]", |s, key| Some(s.texts(key)));
+    if lists.as_ref().is_some_and(Vec::is_empty)
+        && section.node("lists").is_some_and(|node| matches!(&node.value, super::tree::Value::Array(a) if a.is_empty()))
+    {
+        section.fault(Fault::error("missing-key", "the digest goes to no list").hint("lists = [\"weekly\"]"));
+    }
+    let lists = references(section, lists.unwrap_or_default(), &known.lists, "list");
+    let zone = section.parsed("timezone", "bad-zone", zone).unwrap_or(site_zone);
+    let schedule = section.parsed("schedule", "bad-schedule", |text| Schedule::parse(text, zone));
+    let subject = section.required("subject", "subject = \"{{ site.title }} {{ number }}\"", Section::line);
+    let preheader = section.line_or_none("preheader");
+    let template = section.parsed("template", "bad-id", parse_id).unwrap_or_else(|| "digest".to_owned());
+    let (tags, authors) = (section.words("tags"), section.words("authors"));
+    let sources = references(section, section.texts("sources"), &known.sources, "source");
+    let limit = section.count("limit", 20, 1..=DIGEST_LIMIT_MAX);
+    let min = section.count("min", 1, 0..=DIGEST_LIMIT_MAX);
+    if min > limit {
+        section.fault(Fault::error("bad-value", format!("min = {min} is above limit = {limit}: the digest would never go out")));
+    }
+    let missed = section.choice("missed", &[("once", Missed::Once), ("skip", Missed::Skip), ("ask", Missed::Ask)], Missed::Once);
+    let approval = section.choice("approval", &[("none", Approval::None), ("required", Approval::Required)], Approval::None);
+    let lists = lists.into_iter().filter_map(|id| ListId::parse(&id).ok()).collect();
+    Some(Digest { id: id?, lists, schedule, subject: subject?, preheader, template, tags, sources, authors, limit, min, missed, approval })
+}
+
+/// Reads one `[[feed]]`.
+pub(super) fn feed(section: &Section<'_>, known: &Known) -> Option<Feed> {
+    const FORMATS: [(&str, FeedFormat); 3] = [("rss", FeedFormat::Rss), ("atom", FeedFormat::Atom), ("json", FeedFormat::Json)];
+    let id = section.required("id", "id = \"main\"", |s, key| s.parsed(key, "bad-id", parse_id));
+    let title = section.line_or_none("title");
+    let mut formats = Vec::new();
+    for text in section.texts("formats") {
+        formats.extend(section.choose(&text, "formats", &FORMATS).filter(|format| !formats.contains(format)));
+    }
+    if formats.is_empty() {
+        formats = FORMATS.map(|(_, format)| format).to_vec();
+    }
+    let (tags, authors) = (section.words("tags"), section.words("authors"));
+    let sources = references(section, section.texts("sources"), &known.sources, "source");
+    let limit = section.count("limit", 30, 1..=FEED_LIMIT_MAX);
+    let full = section.flag("full", true);
+    let hub = section.parsed("hub", "bad-url", http_url).map(String::from);
+    Some(Feed { id: id?, title, formats, tags, sources, authors, limit, full, hub })
+}
+
+/// The feed of a configuration that declares none: everything, in all formats.
+pub(super) fn main_feed() -> Feed {
+    let formats = vec![FeedFormat::Rss, FeedFormat::Atom, FeedFormat::Json];
+    Feed { id: "main".to_owned(), title: None, formats, tags: vec![], sources: vec![], authors: vec![], limit: 30, full: true, hub: None }
+}
+
+/// Reads one `[[source]]`.
+pub(super) fn import_source(section: &Section<'_>) -> Option<ImportSource> {
+    const KINDS: [(&str, SourceKind); 3] = [("auto", SourceKind::Auto), ("feed", SourceKind::Feed), ("page", SourceKind::Page)];
+    let id = section.required("id", "id = \"blog\"", |s, key| s.parsed(key, "bad-id", source_id));
+    let url = section.required("url", "url = \"https://example.org/feed.xml\"", |s, key| s.parsed(key, "bad-url", http_url));
+    let kind = section.choice("kind", &KINDS, SourceKind::Auto);
+    let every = section.parsed("every", "bad-value", every).unwrap_or(Duration::from_secs(3600));
+    let tags = section.words("tags");
+    Some(ImportSource { id: id?, url: url?, kind, every, tags })
+}
+
+/// The texts that name something declared; the others become faults.
+fn references(section: &Section<'_>, texts: Vec<Text<'_>>, known: &[String], what: &str) -> Vec<String> {
+    let mut found: Vec<String> = Vec::new();
+    for text in texts {
+        if known.contains(&text.value) {
+            if !found.contains(&text.value) {
+                found.push(text.value);
+            }
+            continue;
+        }
+        let code = if what == "list" { "unknown-list" } else { "unknown-source" };
+        let hint = did_you_mean(&text.value, known.iter().map(String::as_str));
+        let fault = Fault::error(code, format!("there is no [[{what}]] with the id {:?}", text.value));
+        section.fault_at(with_hint(fault, hint), text.origin);
+    }
+    found
+}
+
+/// An IANA zone.
+fn zone(text: &str) -> Result<Tz, String> {
+    text.parse().map_err(|_| {
+        let known = chrono_tz::TZ_VARIANTS.iter().map(|zone| zone.name());
+        // People write the city alone more often than they misspell a whole name.
+        let by_city = chrono_tz::TZ_VARIANTS
+            .iter()
+            .map(|zone| zone.name())
+            .find(|name| name.rsplit('/').next().is_some_and(|city| city.eq_ignore_ascii_case(&text.replace(' ', "_"))));
+        let hint = by_city.map(|name| format!("did you mean {name:?}?")).or_else(|| did_you_mean(text, known));
+        format!("{text:?} is not a time zone\n{}", hint.unwrap_or_else(|| "use an IANA name such as \"Europe/Berlin\"".to_owned()))
+    })
+}
+
+/// A BCP 47 tag, by its shape.
+fn language(text: &str) -> Result<String, String> {
+    let fits = |(i, part): (usize, &str)| {
+        let range = if i == 0 { 2..=8 } else { 1..=8 };
+        range.contains(&part.len()) && part.chars().all(|c| c.is_ascii_alphanumeric())
+    };
+    if text.split('-').enumerate().all(fits) && text.starts_with(|c: char| c.is_ascii_alphabetic()) {
+        return Ok(text.to_owned());
+    }
+    Err(format!("{text:?} is not a language tag\nuse a tag such as \"en\", \"de\" or \"pt-BR\""))
+}
+
+/// An http or https address.
+fn http_url(text: &str) -> Result<Url, String> {
+    let url =
+        Url::parse(text).map_err(|error| format!("this is not a web address: {error}\nwrite it in full: \"https://example.com/\""))?;
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err(format!("a web address begins with https:// or http://, not {}://", url.scheme()));
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err("a web address cannot contain a user or a password".to_owned());
+    }
+    Ok(url)
+}
+
+/// The site's address: its path ends with a slash, so that everything is below it.
+fn site_url(text: &str) -> Result<Url, String> {
+    let mut url = http_url(text)?;
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err("the site's url cannot have a ? or # part".to_owned());
+    }
+    if !url.path().ends_with('/') {
+        url.set_path(&format!("{}/", url.path()));
+    }
+    Ok(url)
+}
+
+fn source_id(text: &str) -> Result<String, String> {
+    if text == OWN_SOURCE {
+        return Err("\"own\" stands for the articles of content/\nchoose another id".to_owned());
+    }
+    parse_id(text)
+}
+
+/// A length of time: `30s`, `15min`, `1h`, `2d`.
+fn every(text: &str) -> Result<Duration, String> {
+    let wrong = || format!("{text:?} is not a length of time\nwrite \"30min\", \"1h\" or \"1d\"");
+    let digits = text.find(|c: char| !c.is_ascii_digit()).ok_or_else(wrong)?;
+    let number: u64 = text[..digits].parse().map_err(|_| wrong())?;
+    let unit_secs = match text[digits..].trim() {
+        "s" => 1,
+        "m" | "min" => 60,
+        "h" => 3600,
+        "d" => 86_400,
+        _ => return Err(wrong()),
+    };
+    let secs = number.checked_mul(unit_secs).filter(|secs| *secs >= 60).ok_or("a source is asked at most once a minute\nwrite \"1h\"")?;
+    Ok(Duration::from_secs(secs))
+}
