@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 
-mod mail_server;
+pub mod mail_server;
 pub mod publication;
 
 use mail_server::{Mail, MailServer};

@@ -26,6 +26,16 @@ impl Publication {
         fs::write(file, text).unwrap();
     }
 
+    /// What is in a file; nothing when it cannot be read.
+    pub fn read(&self, path: &str) -> String {
+        fs::read_to_string(self.dir.path().join(path)).unwrap_or_default()
+    }
+
+    /// Opens a file to write at its end.
+    pub fn append(&self, path: &str) -> fs::File {
+        fs::File::options().create(true).append(true).open(self.dir.path().join(path)).unwrap()
+    }
+
     /// Writes an article of a few paragraphs, published on that day of November 2026.
     pub fn article(&self, day: u32, title: &str, body: &str) {
         let front = format!("+++\ntitle = {}\ndate = 2026-11-{day:02}T08:00:00Z\n+++\n", Value::from(title));
