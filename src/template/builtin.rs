@@ -7,6 +7,13 @@ macro_rules! builtin {
     };
 }
 
-/// Name and source, sorted by name.
-pub(super) const TEMPLATES: &[(&str, &str)] =
-    builtin!["email/base.html", "email/base.txt", "email/digest.html", "email/digest.txt", "email/letter.html", "email/letter.txt",];
+/// Name and source, sorted by name. (Braces, because rustfmt would put a list in brackets on one line.)
+pub(super) const TEMPLATES: &[(&str, &str)] = builtin! {
+    "email/base.html",
+    "email/base.txt",
+    "email/digest.html",
+    "email/digest.txt",
+    "email/letter.html",
+    "email/letter.txt",
+    "email/style.css",
+};

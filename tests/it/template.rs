@@ -1,5 +1,7 @@
 //! Tests of the template room, through its door.
 
+mod mail;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
