@@ -1,5 +1,12 @@
 //! Issue + reader → finished message. Compiled once, spliced per reader; the full path stays as the reference.
 
+mod context;
+mod full;
+mod headers;
+mod html;
+mod links;
+mod mime;
+
 use crate::model::{Faults, Frozen, ListId, Subscriber, Timestamp};
 
 /// One reader, with the links made for them.
@@ -36,36 +43,48 @@ pub struct Rendered {
 pub struct ComposeError(pub String);
 
 /// An Issue compiled for one List: shared by all workers, `Send + Sync`.
-#[derive(Debug)]
-pub struct Compiled {}
+pub struct Compiled {
+    shared: full::Shared,
+    lints: Faults,
+}
+
+impl std::fmt::Debug for Compiled {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Compiled").field("lints", &self.lints).finish_non_exhaustive()
+    }
+}
 
 impl Compiled {
     /// Compiles; refuses an Issue that no reader could be sent (template errors, over the limits). Everything Tera can do without a reader is done here.
     pub fn new(frozen: &Frozen, list: &ListId) -> Result<Self, Faults> {
-        let _ = (frozen, list);
-        todo!()
+        Ok(Self { shared: full::Shared::new(frozen, list)?, lints: Faults::default() })
     }
 
     /// Appends the finished message for `reader` (RFC 5322, CR LF, 7 bit, not dot-stuffed) to `out`.
     pub fn message(&self, reader: &Reader, date: Timestamp, out: &mut Vec<u8>) -> Result<(), ComposeError> {
-        let _ = (reader, date, out);
-        todo!()
+        let start = out.len();
+        let result = self.shared.message(reader, date, out);
+        if result.is_err() {
+            out.truncate(start);
+        }
+        result
     }
 
     /// What the reader sees, by the full path.
     pub fn render(&self, reader: &Reader) -> Result<Rendered, ComposeError> {
-        let _ = reader;
-        todo!()
+        self.shared.render(reader)
     }
 
     /// Why this Issue takes the full path for every reader, if it does: lints at file:line.
     pub fn lints(&self) -> &Faults {
-        todo!()
+        &self.lints
     }
 }
 
 /// The message for one reader by the full path: render, inline, link, encode, all anew. The reference.
 pub fn full(frozen: &Frozen, list: &ListId, reader: &Reader, date: Timestamp) -> Result<Vec<u8>, ComposeError> {
-    let _ = (frozen, list, reader, date);
-    todo!()
+    let shared = full::Shared::new(frozen, list).map_err(|faults| ComposeError(faults.to_string()))?;
+    let mut out = Vec::new();
+    shared.message(reader, date, &mut out)?;
+    Ok(out)
 }

@@ -1,16 +1,92 @@
 //! content/ → Articles: front matter, Markdown, assets.
+//!
+//! An Article's id is its path below content/ without the date in front of the file name and without the extension; of a page
+//! bundle it is the folder's path: `content/trips/2026-11-22-delta.md` and `content/trips/delta/index.md` are both `trips/delta`.
+//! So the title, the slug, the date and the text may change while the Article stays the same for feeds and digests; only renaming
+//! or moving the file makes a new one.
+//!
+//! Loading has two passes, both parallel: the first reads every file's front matter, so that every address is known; the second
+//! renders the bodies, whose links may lead to any other Article.
+
+mod dates;
+mod fields;
+mod files;
+mod front;
+mod highlight;
+mod images;
+mod index;
+mod links;
+mod lint;
+mod markdown;
+mod meta;
+mod paths;
+mod render;
+mod sanitize;
+mod summary;
+mod text;
+mod value;
+
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::time::UNIX_EPOCH;
+
+use rayon::prelude::*;
 
 use crate::config::Config;
-use crate::model::{Faults, Library};
+use crate::model::{Article, Fault, Faults, Library};
+
+use files::Source;
+use index::Index;
+use meta::Draft;
 
 /// Reads every Markdown file under the content folder, in parallel. A broken file is a fault and does not hide the others.
 pub fn load(config: &Config) -> (Library, Faults) {
-    let _ = config;
-    todo!()
+    let mut found = files::find(&config.content_dir);
+    let mut faults = std::mem::take(&mut found.faults);
+    let read: Vec<(Option<Draft>, Vec<Fault>)> = found.sources.par_iter().map(|source| read(source, config)).collect();
+    let mut drafts = Vec::with_capacity(read.len());
+    for (draft, found) in read {
+        drafts.extend(draft);
+        faults.extend(found);
+    }
+    let index = Index::new(&found.sources, &mut drafts, config, &mut faults);
+    let rendered: Vec<(Article, Vec<Fault>)> = drafts.into_par_iter().map(|draft| markdown::finish(draft, &index, config)).collect();
+    let mut articles = Vec::with_capacity(rendered.len());
+    for (article, found) in rendered {
+        articles.push(article);
+        faults.extend(found);
+    }
+    (Library::new(articles), Faults(faults))
+}
+
+/// Reads one file as far as its front matter.
+fn read(source: &Source, config: &Config) -> (Option<Draft>, Vec<Fault>) {
+    match files::read_text(&source.file) {
+        Ok(text) => meta::read(source, text, config),
+        Err(fault) => (None, vec![fault]),
+    }
+}
+
+/// A number that changes when a file under the content folder appears, goes, or is written: paths, sizes and times, no contents.
+pub fn fingerprint(config: &Config) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    for entry in files::walk(&config.content_dir).flatten().filter(|entry| entry.file_type().is_file()) {
+        entry.path().hash(&mut hasher);
+        if let Ok(metadata) = entry.metadata() {
+            metadata.len().hash(&mut hasher);
+            metadata.modified().ok().and_then(|at| at.duration_since(UNIX_EPOCH).ok()).hash(&mut hasher);
+        }
+    }
+    hasher.finish()
 }
 
 /// The bytes of a new article file with front matter, and its file name: `2026-11-22-first-issue.md`.
 pub fn scaffold(title: &str, date: chrono::NaiveDate) -> (String, String) {
-    let _ = (title, date);
-    todo!()
+    let title = title.split_whitespace().collect::<Vec<_>>().join(" ");
+    let slug = match paths::slugify(&title) {
+        slug if slug.is_empty() => "untitled".to_owned(),
+        slug => slug,
+    };
+    let quoted = toml::Value::String(title);
+    let body = format!("+++\ntitle = {quoted}\ndate = {date}\ndescription = \"\"\ntags = []\ndraft = true\n+++\n\n");
+    (body, format!("{date}-{slug}.md"))
 }

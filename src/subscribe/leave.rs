@@ -1,6 +1,6 @@
 //! Leaving a List by a signed link, and taking it back.
 
-use crate::model::link::{LinkKey, Purpose};
+use crate::model::link::{Grant, LinkKey, Purpose};
 use crate::model::{ListId, Subscriber, SubscriptionState, Timestamp};
 use crate::store::{Result, Store};
 
@@ -17,22 +17,34 @@ pub struct Changed {
 
 /// Takes the person a token means off its List, at once and as often as asked. Nothing when the token is not ours or the person is gone.
 pub async fn unsubscribe(store: &Store, key: &LinkKey, token: &str, now: Timestamp) -> Result<Option<Changed>> {
-    change(store, key, token, SubscriptionState::Unsubscribed, now).await
+    match key.verify(Purpose::Unsubscribe, token) {
+        Some(grant) => change(store, &grant, SubscriptionState::Unsubscribed, now).await,
+        None => Ok(None),
+    }
 }
 
 /// Takes [`unsubscribe`] back, with the same token. Only who had left comes back: it confirms nobody.
 pub async fn resubscribe(store: &Store, key: &LinkKey, token: &str, now: Timestamp) -> Result<Option<Changed>> {
-    change(store, key, token, SubscriptionState::Confirmed, now).await
+    match key.verify(Purpose::Unsubscribe, token) {
+        Some(grant) => change(store, &grant, SubscriptionState::Confirmed, now).await,
+        None => Ok(None),
+    }
 }
 
-async fn change(store: &Store, key: &LinkKey, token: &str, wanted: SubscriptionState, now: Timestamp) -> Result<Option<Changed>> {
-    let Some(grant) = key.verify(Purpose::Unsubscribe, token) else { return Ok(None) };
+/// Where the Subscription that a grant means stands; nothing when the person is gone or never was on the List.
+pub async fn standing(store: &Store, grant: &Grant) -> Result<Option<SubscriptionState>> {
     let Some(subscriber) = store.subscriber(grant.subscriber).await? else { return Ok(None) };
     let person = store.person(&subscriber.email).await?;
-    let before = person.and_then(|person| person.subscriptions.into_iter().find(|one| one.list == grant.list)).map(|one| one.state);
+    Ok(person.and_then(|person| person.subscriptions.into_iter().find(|one| one.list == grant.list)).map(|one| one.state))
+}
+
+/// Leaves, or comes back after leaving: what the preferences page does for a grant that was verified there.
+pub async fn change(store: &Store, grant: &Grant, wanted: SubscriptionState, now: Timestamp) -> Result<Option<Changed>> {
+    let Some(subscriber) = store.subscriber(grant.subscriber).await? else { return Ok(None) };
+    let before = standing(store, grant).await?;
     let allowed = wanted == SubscriptionState::Unsubscribed || before == Some(SubscriptionState::Unsubscribed);
     let changed = allowed && store.set_subscription(grant.subscriber, &grant.list, wanted, &source(grant.issue.0), now).await?;
-    Ok(Some(Changed { subscriber, list: grant.list, changed }))
+    Ok(Some(Changed { subscriber, list: grant.list.clone(), changed }))
 }
 
 /// Where a change came from, as the person's record keeps it.

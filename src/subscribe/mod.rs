@@ -8,4 +8,4 @@ mod table;
 
 pub use export::export;
 pub use import::{Import, ImportError, ImportReport, InvalidRow, Progress, import, sync_file};
-pub use leave::{Changed, resubscribe, unsubscribe};
+pub use leave::{Changed, change, resubscribe, standing, unsubscribe};
