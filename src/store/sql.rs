@@ -11,8 +11,9 @@ use sqlx::{AssertSqlSafe, FromRow, Sqlite, SqlitePool, Transaction};
 use super::Result;
 use crate::model::{DeliveryState, IssueId, ListId, SubscriberId, Timestamp};
 
-/// Most values in one list of placeholders; far below every engine's limit, and enough to make a round trip cheap.
-pub(super) const CHUNK: usize = 512;
+/// Most values in one list of placeholders. Round trips get cheaper with length, but SQLite finds each numbered placeholder by
+/// a walk over all of them, so that binding grows with the square: a few dozen are best (measured by benches/subscribers.rs).
+pub(super) const CHUNK: usize = 64;
 
 /// Runs `$body` with `$connection` the engine's own connection and `Db` its type: the only place that tells engines apart.
 macro_rules! on_engine {

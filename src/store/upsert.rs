@@ -7,8 +7,8 @@ use super::subscribers::{NewSubscriber, Upserted, parse_attributes};
 use super::{Result, Store, StoreError};
 use crate::model::{ListId, SubscriptionState, Timestamp};
 
-/// Rows in one INSERT: eight values each stay far below SQLite's 32,766.
-const INSERT_ROWS: usize = 256;
+/// Rows in one INSERT: with up to eight values each, few enough placeholders (see [`CHUNK`]).
+const INSERT_ROWS: usize = 16;
 
 /// A person as the batch knows them so far.
 struct Known {
