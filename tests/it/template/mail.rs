@@ -168,7 +168,8 @@ fn plain_text_keeps_its_columns_and_wastes_no_lines() {
     let lines: Vec<&str> = text.lines().collect();
     let blank = lines.iter().filter(|line| line.trim().is_empty()).count();
     assert!(blank * 10 < lines.len(), "{blank} of {} lines are blank", lines.len());
-    let wide: Vec<_> = lines.iter().filter(|line| unicode_width::UnicodeWidthStr::width(**line) > 72 && !line.starts_with("https:")).collect();
+    let wide: Vec<_> =
+        lines.iter().filter(|line| unicode_width::UnicodeWidthStr::width(**line) > 72 && !line.starts_with("https:")).collect();
     assert!(wide.is_empty(), "{wide:?}");
     insta::assert_snapshot!("digest_text", render("email/digest.txt", &context(&articles(4), Some("Ada"), true)));
     insta::assert_snapshot!("letter_text", render("email/letter.txt", &context(&letter(), None, false)));
