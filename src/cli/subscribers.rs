@@ -144,18 +144,21 @@ async fn import(context: &Context, app: &App, args: ImportArgs) -> Result<Exit, 
         dry_run: args.dry_run,
         now: app.clock.now(),
     };
-    let report = subscribe::import(&app.store, job, reader, |rows| bar.set_position(rows)).await;
+    let report = subscribe::import(&app.store, reader, &job, |progress| bar.set_position(progress.rows)).await;
     bar.finish_and_clear();
-    let report = report?;
+    let report = report.map_err(|error| match error {
+        subscribe::ImportError::File(fault) => Failure::from(fault),
+        subscribe::ImportError::Store(error) => error.into(),
+    })?;
     for problem in &report.problems {
         context.out.note(format!("{}:{}: {}", args.file.display(), problem.line, problem.reason));
     }
     if context.out.json {
-        context.out.data(&report.counts);
+        context.out.data(&report);
     } else {
-        context.out.say(sentence(&report.counts, args.dry_run));
+        context.out.say(sentence(&report, args.dry_run));
     }
-    Ok(if report.counts.invalid > 0 { Exit::Problems } else { Exit::Done })
+    Ok(if report.invalid > 0 { Exit::Problems } else { Exit::Done })
 }
 
 /// The state imported people get: as the flags say, or asked for. An import without a word about consent is not guessed.
@@ -175,7 +178,7 @@ fn import_state(context: &Context, app: &App, args: &ImportArgs, list: &crate::m
     }
 }
 
-fn sentence(counts: &subscribe::Counts, dry_run: bool) -> String {
+fn sentence(counts: &subscribe::ImportReport, dry_run: bool) -> String {
     let parts = [
         (counts.new, "new"),
         (counts.updated, "updated"),

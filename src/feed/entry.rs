@@ -107,9 +107,10 @@ pub(super) fn earliest() -> DateTime<FixedOffset> {
     DateTime::from_timestamp(EARLIEST_SECS, 0).unwrap_or_default().fixed_offset()
 }
 
-/// Names only: an address in a feed is food for spammers.
+/// Names only: an address in a feed is food for spammers. Of a foreign Article without a name, its source is the author, not us.
 fn authors(site: &Site, article: &Article) -> Vec<String> {
-    let named = if article.authors.is_empty() { site.author.iter().collect() } else { article.authors.iter().collect::<Vec<_>>() };
+    let default = article.origin.as_ref().map(|origin| &origin.title).or(site.author.as_ref());
+    let named: Vec<&String> = if article.authors.is_empty() { default.into_iter().collect() } else { article.authors.iter().collect() };
     let mut names: Vec<String> = Vec::new();
     for author in named {
         let author = line(author);

@@ -7,7 +7,7 @@ use axum::response::{Html, IntoResponse, Response};
 use super::{State, context, page};
 use crate::compose::{Compiled, Reader};
 use crate::model::link::{Grant, Purpose};
-use crate::model::{SubscriptionState, Timestamp};
+use crate::model::SubscriptionState;
 use crate::subscribe;
 
 /// The page behind the unsubscribe link: what would be left, and a button.
@@ -15,7 +15,7 @@ pub async fn unsubscribe(Shared(state): Shared<State>, Path(token): Path<String>
     let Some(grant) = state.desk.key.verify(Purpose::Unsubscribe, &token) else { return invalid(&state) };
     let standing = match standing(&state, &grant).await {
         Ok(standing) => standing,
-        Err(error) => return failed(&state, &error),
+        Err(error) => return failed(&error),
     };
     show(&state, &token, &grant, if standing == Some(SubscriptionState::Unsubscribed) { "left" } else { "ask" })
 }
@@ -23,18 +23,18 @@ pub async fn unsubscribe(Shared(state): Shared<State>, Path(token): Path<String>
 /// Leaves the List at once; doing it again changes nothing.
 pub async fn unsubscribe_post(Shared(state): Shared<State>, Path(token): Path<String>) -> Response {
     let Some(grant) = state.desk.key.verify(Purpose::Unsubscribe, &token) else { return invalid(&state) };
-    match subscribe::unsubscribe(&state.desk.store, &grant, state.desk.clock.now()).await {
+    match subscribe::unsubscribe(&state.desk.store, &state.desk.key, &token, state.desk.clock.now()).await {
         Ok(_) => show(&state, &token, &grant, "left"),
-        Err(error) => failed(&state, &error),
+        Err(error) => failed(&error),
     }
 }
 
 /// Undoes it.
 pub async fn resubscribe_post(Shared(state): Shared<State>, Path(token): Path<String>) -> Response {
     let Some(grant) = state.desk.key.verify(Purpose::Unsubscribe, &token) else { return invalid(&state) };
-    match subscribe::resubscribe(&state.desk.store, &grant, state.desk.clock.now()).await {
+    match subscribe::resubscribe(&state.desk.store, &state.desk.key, &token, state.desk.clock.now()).await {
         Ok(_) => show(&state, &token, &grant, "back"),
-        Err(error) => failed(&state, &error),
+        Err(error) => failed(&error),
     }
 }
 
@@ -43,7 +43,7 @@ pub async fn preferences(Shared(state): Shared<State>, Path(token): Path<String>
     let Some(grant) = state.desk.key.verify(Purpose::Preferences, &token) else { return invalid(&state) };
     let on = match standing(&state, &grant).await {
         Ok(standing) => standing == Some(SubscriptionState::Confirmed),
-        Err(error) => return failed(&state, &error),
+        Err(error) => return failed(&error),
     };
     preferences_page(&state, &token, &grant, on)
 }
@@ -51,15 +51,15 @@ pub async fn preferences(Shared(state): Shared<State>, Path(token): Path<String>
 /// Leaves, or comes back: the form's button says which by the state it saw.
 pub async fn preferences_post(Shared(state): Shared<State>, Path(token): Path<String>) -> Response {
     let Some(grant) = state.desk.key.verify(Purpose::Preferences, &token) else { return invalid(&state) };
-    let (store, now) = (&state.desk.store, state.desk.clock.now());
-    let result = match standing(&state, &grant).await {
-        Ok(Some(SubscriptionState::Unsubscribed)) => subscribe::resubscribe(store, &grant, now).await.map(|_| true),
-        Ok(_) => subscribe::unsubscribe(store, &grant, now).await.map(|_| false),
-        Err(error) => Err(error),
+    let wanted = match standing(&state, &grant).await {
+        Ok(Some(SubscriptionState::Unsubscribed)) => SubscriptionState::Confirmed,
+        Ok(_) => SubscriptionState::Unsubscribed,
+        Err(error) => return failed(&error),
     };
-    match result {
+    let result = subscribe::change(&state.desk.store, &grant, wanted, state.desk.clock.now()).await;
+    match result.map(|_| wanted == SubscriptionState::Confirmed) {
         Ok(on) => preferences_page(&state, &token, &grant, on),
-        Err(error) => failed(&state, &error),
+        Err(error) => failed(&error),
     }
 }
 
@@ -129,8 +129,7 @@ fn invalid(state: &State) -> Response {
     response
 }
 
-fn failed(state: &State, error: &crate::store::StoreError) -> Response {
-    let _: Timestamp = state.desk.clock.now();
+fn failed(error: &crate::store::StoreError) -> Response {
     tracing::error!("a reader's link could not be followed: {error}");
     (StatusCode::SERVICE_UNAVAILABLE, "this did not work just now; please try again in a minute\n").into_response()
 }

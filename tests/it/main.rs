@@ -16,4 +16,5 @@ mod schedule;
 mod send;
 mod store;
 mod subscribe;
+mod support;
 mod template;

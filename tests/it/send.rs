@@ -1,1 +1,4 @@
 //! Tests of the send room, through its door.
+
+mod driver;
+mod leaves;

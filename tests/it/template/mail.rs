@@ -79,8 +79,8 @@ fn context(articles: &[FrozenArticle], name: Option<&str>, test: bool) -> Contex
     let all = json!({
         "site": site(), "articles": articles, "article": articles.first(), "subscriber": subscriber,
         "list": {"id": "weekly", "name": "The weekly letter", "description": "new notes every Monday morning."},
-        "issue": {"name": "weekly", "number": 1204, "date": "2026-11-22T23:30:00+00:00", "test": test},
-        "subject": "What the tide tables do not tell you", "preheader": "And ten more notes from the harbour",
+        "issue": {"name": "weekly", "number": 1204, "date": "2026-11-22T23:30:00+00:00", "test": test,
+            "subject": "What the tide tables do not tell you", "preheader": "And ten more notes from the harbour"},
         "unsubscribe_url": "https://example.com/u/AAAAAAAAAAAAAAAAAAAAAA", "preferences_url": "https://example.com/p/AAAAAAAAAAAAAAAAAAAAAA",
         "view_url": "https://example.com/v/AAAAAAAAAAAAAAAAAAAAAA",
     });
@@ -94,7 +94,7 @@ fn render(name: &str, context: &Context) -> String {
 
 /// HTML as it is sent, and left under target/tmp for a look in a browser.
 fn html(file: &str, name: &str, context: &Context) -> String {
-    let options = css_inline::CSSInliner::options().minify_css(true).load_remote_stylesheets(false);
+    let options = css_inline::CSSInliner::options().minify_css(true).keep_at_rules(true).load_remote_stylesheets(false);
     let html = options.build().inline(&render(name, context)).unwrap();
     let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("mail");
     std::fs::create_dir_all(&dir).unwrap();
