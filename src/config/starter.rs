@@ -6,7 +6,7 @@ pub fn starter(title: &str, url: &str, email: &str, timezone: &str) -> String {
     // A display name in quotes, so that a comma in the title does not part it.
     let from = quoted(&format!("{} <{email}>", title.trim_matches('"').replace(['<', '>', '"', '\\'], "")));
     format!(
-        r##"# Every key is explained at the end of `postrider help config`, in the documented config.toml.
+        r##"# The keys people change first. docs/config.md and the documented config.toml explain all of them.
 # A key can also be given as a variable: POSTRIDER_SITE__TITLE="…".
 
 [site]
