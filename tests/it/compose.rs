@@ -301,25 +301,34 @@ fn hostile() -> Vec<Reader> {
 /// Sends every reader through both ways and compares what arrives; gives whether the Issue was compiled.
 fn both_ways_agree(frozen: &Frozen, readers: &[Reader]) -> bool {
     let compiled = Compiled::new(frozen, &list_id()).unwrap_or_else(|faults| panic!("{faults}\n{}", frozen.templates["email/t.html"]));
+    let mut spliced = 0;
     for reader in readers {
         let expected = full_message(frozen, reader);
         let mut found = Vec::new();
         match (compiled.message(reader, NOON, &mut found), expected) {
-            (Ok(()), Ok(expected)) => assert_eq!(
-                seen(&found),
-                seen(&expected),
-                "for {:?} {:?} in\n{}",
-                reader.subscriber.name,
-                reader.subscriber.attributes,
-                frozen.templates["email/t.html"]
-            ),
+            (Ok(()), Ok(expected)) => {
+                let person = &reader.subscriber;
+                assert_eq!(
+                    seen(&found),
+                    seen(&expected),
+                    "for {:?} {:?} in\n{}",
+                    person.name,
+                    person.attributes,
+                    frozen.templates["email/t.html"]
+                );
+                // A splice breaks its lines at the slots, so its octets tell which way a message took.
+                spliced += usize::from(found != expected);
+            }
             (Err(found), Err(expected)) => assert_eq!(found, expected),
             (found, expected) => {
                 panic!("{found:?} is not {:?} for {reader:?}", expected.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
             }
         }
     }
-    compiled.lints().0.is_empty()
+    let is_compiled = compiled.lints().0.is_empty();
+    assert!(!is_compiled || spliced > readers.len() / 2, "only {spliced} of {} messages were spliced", readers.len());
+    assert!(is_compiled || spliced == 0, "a refused Issue is never spliced");
+    is_compiled
 }
 
 #[test]
@@ -392,7 +401,7 @@ fn a_trap_is_compiled_exactly_or_refused() {
         "<a href=\"x{{ subscriber.plan | default(value=':y') }}\">x</a>",
         "{% filter upper %}{% include \"email/part.html\" %}{% endfilter %}",
         "{% set x %}{% include \"email/part.html\" %}{% endset %}{% if x == '' %}none{% endif %}",
-        "{% include \"email/part.html\" %}{{ __tera_context }}",
+        "{% include \"email/part.html\" %}{% if __tera_context.subscriber.plan | default(value='') == '..' %}x{% endif %}",
     ];
     for html in refused {
         let mut frozen = frozen("Hi", html, TEXT);
@@ -427,4 +436,180 @@ fn inheritance_components_and_includes_are_compiled_exactly_or_refused() {
         );
         assert_eq!(both_ways_agree(&frozen, &hostile()), is_compiled, "{html}");
     }
+}
+
+/// The digest that comes with Postrider.
+fn built_in(articles: usize) -> Frozen {
+    let nowhere = tempfile::tempdir().unwrap();
+    let mut templates = postrider::template::load(nowhere.path()).unwrap();
+    templates.retain(|name, _| name.starts_with("email/"));
+    let articles = (1..=articles).map(article).collect();
+    Frozen { template: "digest".into(), templates, articles, ..frozen("{{ articles[0].title }}", "", "") }
+}
+
+#[test]
+fn the_built_in_mails_are_compiled() {
+    for template in ["digest", "letter"] {
+        for test in [false, true] {
+            let frozen = Frozen { template: template.into(), test, ..built_in(3) };
+            let compiled = Compiled::new(&frozen, &list_id()).unwrap_or_else(|faults| panic!("{faults}"));
+            assert!(compiled.lints().0.is_empty(), "{template}: {}", compiled.lints());
+            let (mut found, expected) = (Vec::new(), full_message(&frozen, &ann()).unwrap());
+            compiled.message(&ann(), NOON, &mut found).unwrap();
+            assert_eq!(seen(&found), seen(&expected));
+            assert_ne!(found, expected, "{template} is spliced");
+        }
+    }
+}
+
+#[test]
+fn a_whole_message_looks_like_this() {
+    let mut message = Vec::new();
+    let frozen = Frozen { articles: vec![article(1)], ..frozen("News for {{ subscriber.name }}", HTML, TEXT) };
+    Compiled::new(&frozen, &list_id()).unwrap().message(&reader(Some("Zoë"), json!({})), NOON, &mut message).unwrap();
+    insta::assert_snapshot!(String::from_utf8(message).unwrap().replace("\r\n", "\n"));
+}
+
+#[test]
+fn one_compiled_issue_serves_many_threads() {
+    let html =
+        "<p>{% if subscriber.plan == 'gold' %}Gold{% elif subscriber.plan %}{{ subscriber.plan }}{% endif %} {{ subscriber.city }}</p>";
+    let compiled = Compiled::new(&frozen("Hi", html, TEXT), &list_id()).unwrap();
+    let compiled = &compiled;
+    std::thread::scope(|scope| {
+        for thread in 0..4 {
+            scope.spawn(move || {
+                for i in 0..50 {
+                    let plan = ["gold", "silver", ""][i % 3];
+                    let city = format!("City {thread}-{i}");
+                    let mut out = b"kept".to_vec();
+                    compiled.message(&reader(Some("Ann"), json!({"plan": plan, "city": city})), NOON, &mut out).unwrap();
+                    let html = seen(out.strip_prefix(b"kept").unwrap()).html;
+                    let shown = if plan == "gold" { "Gold" } else { plan };
+                    assert!(html.contains(&format!("<p>{shown} {city}</p>")), "{html}");
+                }
+            });
+        }
+    });
+}
+
+#[test]
+fn a_template_that_differs_for_everybody_stays_exact_beyond_the_limit_of_variants() {
+    let html = "<p>{% set name = subscriber.name %}{{ name }}</p>";
+    let compiled = Compiled::new(&frozen("Hi", html, TEXT), &list_id()).unwrap();
+    for i in 0..200 {
+        let mut out = Vec::new();
+        compiled.message(&reader(Some(&format!("Reader {i}")), json!({})), NOON, &mut out).unwrap();
+        assert!(seen(&out).html.contains(&format!("<p>Reader {i}</p>")));
+    }
+}
+
+#[test]
+fn a_failed_message_leaves_nothing_behind() {
+    let compiled = Compiled::new(&frozen("Hi", "<p>{{ subscriber.city }}</p>", TEXT), &list_id()).unwrap();
+    let mut out = b"before".to_vec();
+    assert!(compiled.message(&reader(None, json!({})), NOON, &mut out).is_err(), "the city is not known");
+    assert_eq!(out, b"before");
+    compiled.message(&reader(None, json!({"city": "Rom"})), NOON, &mut out).unwrap();
+}
+
+#[test]
+fn a_refusal_says_where_and_why() {
+    let html = "<p>x</p>\n<p>{{ subscriber.name | safe }}</p>";
+    let compiled = Compiled::new(&frozen("Hi", html, TEXT), &list_id()).unwrap();
+    let lint = &compiled.lints().0[0];
+    let place = lint.place.as_ref().unwrap();
+    assert_eq!((lint.code, place.file.to_str().unwrap(), place.line), ("slow-template", "email/t.html", 2));
+    assert!(lint.label.as_ref().unwrap().contains("`safe`"), "{lint:?}");
+}
+
+#[test]
+fn an_issue_that_fails_for_everybody_is_refused_before_any_mail_leaves() {
+    let faults = Compiled::new(&frozen("Hi", "<p>{{ site.titel }}</p>", TEXT), &list_id()).unwrap_err();
+    assert_eq!(faults.0[0].place.as_ref().unwrap().line, 1, "{faults}");
+    assert!(Compiled::new(&frozen("{{ subscriber.city }}", HTML, TEXT), &list_id()).is_ok(), "readers may have a city");
+}
+
+/// Any text, with everything that means something to HTML, Tera, MIME or us more often than chance.
+fn any_value() -> impl proptest::strategy::Strategy<Value = String> {
+    use proptest::prelude::*;
+    let bits = prop::sample::select(vec![
+        "<",
+        ">",
+        "&",
+        "\"",
+        "'",
+        "&amp;",
+        "{{",
+        "}}",
+        "{%",
+        "*",
+        "_",
+        "[x](y)",
+        "`",
+        " ",
+        "  ",
+        "\u{a0}",
+        ".",
+        "..",
+        "F",
+        "From ",
+        "=",
+        "=?",
+        "?=",
+        "=\n",
+        "zq",
+        "k0000qz",
+        "https://",
+        "/",
+        "#",
+        "é",
+        "李",
+        "\u{1f980}",
+        "\u{202e}",
+        "\t",
+        "\n",
+        "\r",
+        "\0",
+        "\u{feff}",
+        "<!--",
+        "-->",
+        "</p>",
+        "x",
+        "Ann",
+    ]);
+    prop_oneof![
+        3 => prop::collection::vec(bits.prop_map(str::to_owned), 0..12).prop_map(|bits| bits.concat()),
+        1 => any::<String>(),
+        1 => "[a-z ]{0,300}",
+    ]
+}
+
+#[test]
+fn any_reader_gets_from_a_splice_what_the_full_path_gives() {
+    use proptest::prelude::*;
+    let html = "<title>{{ issue.subject }}</title><p>Hi {{ subscriber.name | default(value=\"you\") }}</p>{% for a in articles %}{% if loop.last and subscriber.plan %}\
+        <a href=\"{{ a.url }}?q={{ subscriber.city }}\" title='{{ subscriber.plan }}'>{{ subscriber.city ~ a.title }}</a>{% endif %}{% endfor %}\
+        <a href=\"{{ subscriber.city }}\">x</a>";
+    let text = "{{ subscriber.city }}\n.{{ subscriber.plan | default(value='none') }}.\n";
+    let small = Frozen { preheader: "{{ subscriber.city }}".into(), ..frozen("{{ subscriber.city }} and {{ issue.number }}", html, text) };
+    let issues = [small, built_in(2)];
+    let compiled: Vec<Compiled> = issues.iter().map(|frozen| Compiled::new(frozen, &list_id()).unwrap()).collect();
+    assert!(compiled.iter().all(|compiled| compiled.lints().0.is_empty()), "both are compiled");
+    let readers = (any_value(), any_value(), prop::option::of(any_value()), any::<bool>());
+    proptest!(ProptestConfig { cases: 1_000, failure_persistence: None, ..ProptestConfig::default() }, |((name, city, plan, is_digest) in readers)| {
+        let name = postrider::model::email::parse_name(&name).ok().flatten();
+        let reader = reader(name.as_deref(), plan.map_or_else(|| json!({"city": city}), |plan| json!({"city": city, "plan": plan})));
+        let compiled = &compiled[usize::from(is_digest)];
+        let mut found = Vec::new();
+        match (compiled.message(&reader, NOON, &mut found), compiled.render(&reader)) {
+            (Ok(()), Ok(expected)) => {
+                let found = seen(&found);
+                prop_assert_eq!(found.subject.trim(), expected.subject.trim());
+                prop_assert_eq!(found.html, expected.html);
+                prop_assert_eq!(found.text, expected.text.replace("\r\n", "\n").replace('\r', "\n"));
+            }
+            (found, expected) => prop_assert!(found.is_err(), "{found:?} {expected:?}"),
+        }
+    });
 }
