@@ -45,7 +45,8 @@ impl Desk {
 
     async fn import(&self, csv: impl Into<Vec<u8>>) -> ImportReport {
         let report = import(&self.store, Cursor::new(csv.into()), &how(), |_| ()).await.expect("the file can be read");
-        let parts = [report.new, report.updated, report.unchanged, report.suppressed, report.unsubscribed, report.invalid, report.duplicate];
+        let parts =
+            [report.new, report.updated, report.unchanged, report.suppressed, report.unsubscribed, report.invalid, report.duplicate];
         assert_eq!(report.rows, parts.iter().sum::<u64>(), "rows must be the sum of all the others: {report:?}");
         report
     }
