@@ -50,11 +50,7 @@ fn without_tests_and_comments(text: &str) -> Vec<String> {
         .take_while(|line| line.trim() != "#[cfg(test)]")
         .map(|line| {
             let trimmed = line.trim_start();
-            if trimmed.starts_with("//") {
-                String::new()
-            } else {
-                line.split(" // ").next().unwrap_or_default().to_owned()
-            }
+            if trimmed.starts_with("//") { String::new() } else { line.split(" // ").next().unwrap_or_default().to_owned() }
         })
         .collect()
 }
@@ -148,8 +144,11 @@ fn the_table_has_every_room_and_no_cycle() {
     assert_eq!(named, rooms, "the rooms in ARCHITECTURE.md are not those in src/");
     let mut left = table.clone();
     while !left.is_empty() {
-        let free: Vec<String> =
-            left.iter().filter(|(room, allowed)| allowed.iter().all(|other| other == *room || !left.contains_key(other))).map(|(room, _)| room.clone()).collect();
+        let free: Vec<String> = left
+            .iter()
+            .filter(|(room, allowed)| allowed.iter().all(|other| other == *room || !left.contains_key(other)))
+            .map(|(room, _)| room.clone())
+            .collect();
         assert!(!free.is_empty(), "a cycle among {:?}", left.keys());
         left.retain(|room, _| !free.contains(room));
     }
@@ -204,7 +203,8 @@ fn functions_stay_short() {
         for (number, line) in source.code.iter().enumerate() {
             let indent = line.len() - line.trim_start().len();
             let head = line.trim_start();
-            let is_function = head.starts_with("fn ") || head.contains(" fn ") && (head.starts_with("pub") || head.starts_with("async") || head.starts_with("const"));
+            let is_function = head.starts_with("fn ")
+                || head.contains(" fn ") && (head.starts_with("pub") || head.starts_with("async") || head.starts_with("const"));
             if is_function && !head.ends_with(';') && !head.ends_with('}') {
                 open.push((indent, number));
             }
@@ -241,7 +241,8 @@ fn get_routes_never_name_a_handler_that_writes() {
     let mut faults = Vec::new();
     for source in sources().iter().filter(|source| source.room == "web") {
         for (number, line) in source.code.iter().enumerate() {
-            if line.contains("get(") && line.split("get(").skip(1).any(|rest| rest.split(')').next().unwrap_or_default().ends_with("_post")) {
+            if line.contains("get(") && line.split("get(").skip(1).any(|rest| rest.split(')').next().unwrap_or_default().ends_with("_post"))
+            {
                 faults.push(format!("{}:{}", source.path.display(), number + 1));
             }
         }

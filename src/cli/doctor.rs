@@ -108,7 +108,12 @@ async fn relays(config: &Config) -> Vec<Finding> {
                 finding(&what, Health::Warn, says, Some("tls=none sends passwords and mail in the clear: tls=required".to_owned()))
             }
             Ok(says) => finding(&what, Health::Ok, says, None),
-            Err(error) => finding(&what, Health::Fail, format!("{}:{}: {error}", relay.host, relay.port), Some("`postrider dev` runs a local inbox to try things with".to_owned())),
+            Err(error) => finding(
+                &what,
+                Health::Fail,
+                format!("{}:{}: {error}", relay.host, relay.port),
+                Some("`postrider dev` runs a local inbox to try things with".to_owned()),
+            ),
         };
         found.remote = true;
         findings.push(found);
@@ -133,7 +138,12 @@ async fn dns(config: &Config) -> Vec<Finding> {
     };
     for domain in domains {
         if is_sample(domain) {
-            findings.push(finding(&format!("dns {domain}"), Health::Warn, "a sample domain: no provider takes mail from it", Some("set your own address in [[list]] from".to_owned())));
+            findings.push(finding(
+                &format!("dns {domain}"),
+                Health::Warn,
+                "a sample domain: no provider takes mail from it",
+                Some("set your own address in [[list]] from".to_owned()),
+            ));
             continue;
         }
         findings.push(record(&resolver, domain, domain, "SPF", "v=spf1", "TXT", "v=spf1 include:YOUR-PROVIDER ~all").await);
@@ -161,7 +171,11 @@ async fn record(resolver: &TokioResolver, domain: &str, name: &str, kind: &str, 
             return silent;
         }
         Ok(Err(_)) => Vec::new(),
-        Ok(Ok(answer)) => answer.answers().iter().filter_map(|record| if let RData::TXT(txt) = &record.data { Some(txt.to_string()) } else { None }).collect(),
+        Ok(Ok(answer)) => answer
+            .answers()
+            .iter()
+            .filter_map(|record| if let RData::TXT(txt) = &record.data { Some(txt.to_string()) } else { None })
+            .collect(),
     };
     match texts.iter().find(|text| text.starts_with(starts)) {
         Some(text) => finding(&what, Health::Ok, format!("{kind}: {text}"), None),

@@ -24,7 +24,10 @@ pub fn run(context: &Context, args: InitArgs) -> Result<Exit, Failure> {
     let name = name.trim_start_matches(|c: char| c.is_ascii_digit() || c == '-').to_owned();
     let files = [
         ("config.toml".to_owned(), config::starter(&title, &url, &email, &zone)),
-        (format!("content/{name}"), format!("{article}\nThis is the first article. Write a few lines, save, and look at it in the browser.\n")),
+        (
+            format!("content/{name}"),
+            format!("{article}\nThis is the first article. Write a few lines, save, and look at it in the browser.\n"),
+        ),
         (".gitignore".to_owned(), "/public\n/preview\n/postrider.db*\n".to_owned()),
     ];
     std::fs::create_dir_all(args.dir.join("content"))?;

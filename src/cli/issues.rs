@@ -52,7 +52,9 @@ pub async fn run(context: &Context, args: IssuesArgs) -> Result<Exit, Failure> {
 }
 
 async fn known(app: &App, id: IssueId) -> Result<IssueRow, Failure> {
-    let missing = || Failure::new(Exit::Problems, Fault::error("unknown-issue", format!("there is no issue {}", id.0)).hint("see `postrider issues`"));
+    let missing = || {
+        Failure::new(Exit::Problems, Fault::error("unknown-issue", format!("there is no issue {}", id.0)).hint("see `postrider issues`"))
+    };
     app.store.issue(id).await?.ok_or_else(missing)
 }
 
@@ -111,7 +113,9 @@ async fn show(context: &Context, app: &App, id: IssueId) -> Result<Exit, Failure
     let time = |at: Option<Timestamp>| at.map(|at| at.in_zone(zone).format("%a %-d %b %Y %H:%M:%S %Z").to_string());
     context.out.line(format!("issue {}  {}", row.id.0, row.subject));
     context.out.line(format!("status   {}{}", row.status.word(), row.reason.as_ref().map(|why| format!(": {why}")).unwrap_or_default()));
-    for (name, at) in [("frozen", Some(row.created_at)), ("goes out", row.scheduled_at), ("started", row.started_at), ("ended", row.finished_at)] {
+    for (name, at) in
+        [("frozen", Some(row.created_at)), ("goes out", row.scheduled_at), ("started", row.started_at), ("ended", row.finished_at)]
+    {
         if let Some(at) = time(at) {
             context.out.line(format!("{name:<8} {at}"));
         }

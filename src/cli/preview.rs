@@ -26,7 +26,8 @@ pub async fn run(context: &Context, args: PreviewArgs) -> Result<Exit, Failure> 
         Some(text) => {
             let email = suppressions::parse(text)?;
             let person = app.store.person(&email).await?;
-            let missing = || Fault::error("unknown-subscriber", format!("{email} is not a subscriber")).hint("see `postrider subscribers list`");
+            let missing =
+                || Fault::error("unknown-subscriber", format!("{email} is not a subscriber")).hint("see `postrider subscribers list`");
             Some(person.ok_or_else(|| Failure::new(Exit::Problems, missing()))?.subscriber)
         }
     };
@@ -45,7 +46,9 @@ pub async fn run(context: &Context, args: PreviewArgs) -> Result<Exit, Failure> 
     }
     if context.out.json {
         let sizes: serde_json::Map<_, _> = files.iter().map(|(name, bytes)| ((*name).to_owned(), bytes.len().into())).collect();
-        context.out.data(&serde_json::json!({"subject": rendered.subject, "preheader": rendered.preheader, "out": args.out, "bytes": sizes}));
+        context
+            .out
+            .data(&serde_json::json!({"subject": rendered.subject, "preheader": rendered.preheader, "out": args.out, "bytes": sizes}));
         return Ok(Exit::Done);
     }
     context.out.say(format!("subject    {}", rendered.subject));

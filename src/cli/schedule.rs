@@ -18,14 +18,17 @@ pub fn run(context: &Context, args: &ScheduleArgs) -> Result<Exit, Failure> {
     runs.sort_by_key(|(at, digest, _)| (*at, *digest));
     runs.truncate(args.next);
     if context.out.json {
-        let rows: Vec<_> = runs.iter().map(|(at, digest, zone)| serde_json::json!({"digest": digest, "at": at.in_zone(*zone).to_rfc3339()})).collect();
+        let rows: Vec<_> =
+            runs.iter().map(|(at, digest, zone)| serde_json::json!({"digest": digest, "at": at.in_zone(*zone).to_rfc3339()})).collect();
         context.out.data(&rows);
     } else if runs.is_empty() {
         context.out.say("no digest has a schedule: set schedule = \"0 0 9 * * Mon\" under [[digest]]");
     } else {
         let rows: Vec<Vec<String>> = runs
             .iter()
-            .map(|(at, digest, zone)| vec![at.in_zone(*zone).format("%a %-d %b %Y %H:%M:%S").to_string(), zone.name().to_owned(), (*digest).to_owned()])
+            .map(|(at, digest, zone)| {
+                vec![at.in_zone(*zone).format("%a %-d %b %Y %H:%M:%S").to_string(), zone.name().to_owned(), (*digest).to_owned()]
+            })
             .collect();
         context.out.line(table(&rows));
     }

@@ -71,7 +71,10 @@ fn agree(context: &Context, draft: &Draft, audience: &Audience) -> Result<(), Fa
     match context.out.ask(&format!("Send to {}?", count(audience.recipients, "reader"))) {
         Some(true) => Ok(()),
         Some(false) => Err(Failure::new(Exit::Problems, Fault::error("not-sent", "nothing was sent"))),
-        None => Err(Failure::usage(format!("this would mail {}", count(audience.recipients, "reader")), "add --yes, or look first with --dry-run")),
+        None => Err(Failure::usage(
+            format!("this would mail {}", count(audience.recipients, "reader")),
+            "add --yes, or look first with --dry-run",
+        )),
     }
 }
 
@@ -115,7 +118,10 @@ async fn test(context: &Context, app: &App, draft: &Draft, to: &EmailAddress) ->
         context.out.say(format!("sent 1 test message in {}", duration(watch.elapsed())));
     }
     if exit != Exit::Done {
-        return Err(Failure::new(exit, Fault::error("not-sent", format!("the test message was not sent: {said}")).hint("`postrider doctor` looks at the relay")));
+        return Err(Failure::new(
+            exit,
+            Fault::error("not-sent", format!("the test message was not sent: {said}")).hint("`postrider doctor` looks at the relay"),
+        ));
     }
     Ok(exit)
 }

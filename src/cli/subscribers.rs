@@ -103,7 +103,9 @@ async fn add(context: &Context, app: &App, email: &str, list: &str, name: Option
         Some(Upserted::New) => (Exit::Done, format!("{} is on {list}, {}", new.email, state.word())),
         Some(Upserted::Updated) => (Exit::Done, format!("{} was known; updated", new.email)),
         Some(Upserted::Unchanged) | None => (Exit::Done, format!("{} was on {list} already", new.email)),
-        Some(Upserted::Suppressed) => (Exit::Problems, format!("{} is suppressed; nothing was written (see `postrider suppressions`)", new.email)),
+        Some(Upserted::Suppressed) => {
+            (Exit::Problems, format!("{} is suppressed; nothing was written (see `postrider suppressions`)", new.email))
+        }
         Some(Upserted::Unsubscribed) => (Exit::Problems, format!("{} left {list}; only they can come back", new.email)),
     };
     context.out.say(words);
@@ -135,7 +137,9 @@ async fn import(context: &Context, app: &App, args: ImportArgs) -> Result<Exit, 
         Box::new(std::fs::File::open(&args.file).map_err(missing)?)
     };
     let bar = if context.out.json { ProgressBar::hidden() } else { ProgressBar::new_spinner() };
-    bar.set_style(ProgressStyle::with_template("{spinner} {human_pos} rows, {per_sec}").unwrap_or_else(|_| ProgressStyle::default_spinner()));
+    bar.set_style(
+        ProgressStyle::with_template("{spinner} {human_pos} rows, {per_sec}").unwrap_or_else(|_| ProgressStyle::default_spinner()),
+    );
     let job = subscribe::Import {
         file: args.file.clone(),
         list: list.clone(),

@@ -38,7 +38,13 @@ pub fn find(context: &Context, app: &App, name: &str) -> Result<(Target, Library
 
 /// Freezes the next Issue of the target. `repeat` takes Articles that went out before as well (previews, tests).
 /// Nothing to send gives the reason.
-pub async fn freeze(app: &App, target: &Target, library: &Library, lists: &[ListId], repeat: bool) -> Result<Result<Draft, String>, Failure> {
+pub async fn freeze(
+    app: &App,
+    target: &Target,
+    library: &Library,
+    lists: &[ListId],
+    repeat: bool,
+) -> Result<Result<Draft, String>, Failure> {
     let now = app.clock.now();
     let press = Press { config: &app.config, templates: &app.templates, now };
     match target {
@@ -73,7 +79,10 @@ fn letter_lists(app: &App, article: &Article) -> Result<Vec<ListId>, Failure> {
     if let [only] = app.config.lists.as_slice() {
         return Ok(vec![only.id.clone()]);
     }
-    Err(Failure::usage("a letter needs a list to go to", "name one with --list ID, or in the front matter: [postrider] lists = [\"weekly\"]"))
+    Err(Failure::usage(
+        "a letter needs a list to go to",
+        "name one with --list ID, or in the front matter: [postrider] lists = [\"weekly\"]",
+    ))
 }
 
 /// Lists named with `--list`.

@@ -26,7 +26,10 @@ pub fn check(config: &Config, frozen: &Frozen, sample: &Rendered) -> Faults {
         );
     }
     if config.relays.is_empty() {
-        faults.push(Fault::error("relay-missing", "there is no [[relay]] to send through").hint("declare one in config.toml: [[relay]] with name and url"));
+        faults.push(
+            Fault::error("relay-missing", "there is no [[relay]] to send through")
+                .hint("declare one in config.toml: [[relay]] with name and url"),
+        );
     }
     faults
 }
@@ -40,10 +43,15 @@ fn check_subject(sample: &Rendered, faults: &mut Faults) {
     let letters: Vec<char> = sample.subject.chars().filter(|c| c.is_alphabetic()).collect();
     let capitals = letters.iter().filter(|c| c.is_uppercase()).count();
     if letters.len() >= 10 && capitals * 2 > letters.len() && letters.iter().any(|c| c.is_lowercase() || c.is_uppercase()) {
-        faults.push(Fault::warning("subject-capitals", "more than half of the subject is in capitals").hint("spam filters take it for shouting"));
+        faults.push(
+            Fault::warning("subject-capitals", "more than half of the subject is in capitals").hint("spam filters take it for shouting"),
+        );
     }
     if sample.preheader.trim().is_empty() {
-        faults.push(Fault::warning("preheader-missing", "the preheader is empty").hint("mail programs show it behind the subject: write one sentence"));
+        faults.push(
+            Fault::warning("preheader-missing", "the preheader is empty")
+                .hint("mail programs show it behind the subject: write one sentence"),
+        );
     }
 }
 
@@ -51,7 +59,9 @@ fn check_size(sample: &Rendered, faults: &mut Faults) {
     let bytes = sample.html.len();
     let shown = format!("the HTML part has {:.1} KiB", bytes as f64 / 1024.0);
     if bytes > HTML_BYTES_MAX {
-        faults.push(Fault::error("size", shown).hint("Gmail cuts a mail at 102 KB: fewer articles (limit = …) or summaries instead of whole texts"));
+        faults.push(
+            Fault::error("size", shown).hint("Gmail cuts a mail at 102 KB: fewer articles (limit = …) or summaries instead of whole texts"),
+        );
     } else if bytes > HTML_BYTES_WARN {
         faults.push(Fault::warning("size", shown).hint("Gmail cuts a mail at 102 KB"));
     }
@@ -68,7 +78,10 @@ fn check_body(sample: &Rendered, faults: &mut Faults) {
         }
     }
     if sample.html.contains("src=\"data:") {
-        faults.push(Fault::warning("data-uri", "a picture is embedded as a data: URI").hint("Gmail and Outlook do not show those: publish it beside the article"));
+        faults.push(
+            Fault::warning("data-uri", "a picture is embedded as a data: URI")
+                .hint("Gmail and Outlook do not show those: publish it beside the article"),
+        );
     }
 }
 
@@ -76,7 +89,8 @@ fn check_articles(frozen: &Frozen, faults: &mut Faults) {
     for article in &frozen.articles {
         let whole = format!("{} {} {}", article.title, article.summary, article.text);
         for word in UNFINISHED.iter().filter(|word| whole.contains(**word)) {
-            faults.push(Fault::warning("unfinished", format!("`{word}` stands in \"{}\"", article.title)).hint("finish it, or take it out"));
+            faults
+                .push(Fault::warning("unfinished", format!("`{word}` stands in \"{}\"", article.title)).hint("finish it, or take it out"));
         }
         if article.image.as_ref().is_some_and(|image| image.alt.trim().is_empty()) {
             faults.push(

@@ -6,15 +6,16 @@ use axum::response::{IntoResponse, Redirect, Response};
 use mail_parser::{Address, Message, MessageParser};
 
 use super::{State, context, page};
+use crate::content;
 use crate::digest::{self, Choice, Press};
 use crate::inbox::Caught;
 use crate::model::{EmailAddress, Outcome, Subscriber, SubscriberId, Timestamp};
-use crate::content;
 
 /// How many messages the list shows; the newest.
 const SHOWN: usize = 200;
 /// People who do not exist, with the traits that break templates: a name, none, and one written from right to left.
-const SAMPLE_READERS: [(&str, &str); 3] = [("ann@example.org", "Ann Example"), ("nameless@example.org", ""), ("dalia@example.org", "داليا")];
+const SAMPLE_READERS: [(&str, &str); 3] =
+    [("ann@example.org", "Ann Example"), ("nameless@example.org", ""), ("dalia@example.org", "داليا")];
 /// A mail is shown as mail programs show it: pictures load, nothing runs, and no frame but ours may hold it.
 const MAIL_CSP: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src * data:; sandbox allow-popups; frame-ancestors 'self'";
 
@@ -110,7 +111,9 @@ async fn deliver(state: &State, id: &str) -> anyhow::Result<()> {
     let draft = tokio::task::spawn_blocking(move || -> anyhow::Result<_> {
         let (library, _) = content::load(&desk.config);
         match digest::choose(&recipe, &library, &Default::default(), now) {
-            Choice::Articles(articles) => Ok(Press { config: &desk.config, templates: &desk.templates, now }.digest(&recipe, &articles, 1)?),
+            Choice::Articles(articles) => {
+                Ok(Press { config: &desk.config, templates: &desk.templates, now }.digest(&recipe, &articles, 1)?)
+            }
             Choice::Nothing(reason) => anyhow::bail!("nothing to deliver: {reason}"),
         }
     })

@@ -6,8 +6,8 @@ use axum::response::{Html, IntoResponse, Response};
 
 use super::{State, context, page};
 use crate::compose::{Compiled, Reader};
-use crate::model::link::{Grant, Purpose};
 use crate::model::SubscriptionState;
+use crate::model::link::{Grant, Purpose};
 use crate::subscribe;
 
 /// The page behind the unsubscribe link: what would be left, and a button.
@@ -94,7 +94,8 @@ async fn rendered(state: &State, grant: &Grant) -> anyhow::Result<Option<String>
         message_id: String::new(),
     };
     let list = grant.list.clone();
-    let html = tokio::task::spawn_blocking(move || -> anyhow::Result<String> { Ok(Compiled::new(&frozen, &list)?.render(&reader)?.html) }).await??;
+    let html = tokio::task::spawn_blocking(move || -> anyhow::Result<String> { Ok(Compiled::new(&frozen, &list)?.render(&reader)?.html) })
+        .await??;
     Ok(Some(html))
 }
 

@@ -150,21 +150,29 @@ fn preview_writes_html_text_and_message_and_prints_their_sizes() {
     desk.ok(&["subscribers", "add", "ann@example.org", "--list", "weekly", "--name", "Ann Example"]);
     desk.ok(&["preview", "first", "--as", "ann@example.org", "--out", "p"]);
     let message = std::fs::read_to_string(desk.path().join("p/issue.eml")).unwrap();
-    assert!(message.contains("To: Ann Example <ann@example.org>") || message.contains("To: \"Ann Example\" <ann@example.org>"), "{message}");
+    assert!(
+        message.contains("To: Ann Example <ann@example.org>") || message.contains("To: \"Ann Example\" <ann@example.org>"),
+        "{message}"
+    );
     desk.fails(&["preview", "weekly", "--as", "nobody@example.org"], 1);
 }
 
 #[test]
 fn a_dry_run_says_who_gets_it_who_does_not_and_why_and_writes_nothing() {
     let desk = Desk::publication();
-    for (email, more) in [("ann@example.org", &[][..]), ("ben@example.org", &["--pending"]), ("cy@example.org", &[]), ("di@example.org", &[])] {
+    for (email, more) in
+        [("ann@example.org", &[][..]), ("ben@example.org", &["--pending"]), ("cy@example.org", &[]), ("di@example.org", &[])]
+    {
         desk.ok(&[&["subscribers", "add", email, "--list", "weekly"], more].concat());
     }
     desk.ok(&["subscribers", "remove", "cy@example.org", "--list", "weekly"]);
     desk.ok(&["suppressions", "add", "di@example.org", "--reason", "asked by letter"]);
     let said = desk.ok(&["send", "weekly", "--dry-run"]);
     assert!(said.starts_with("1 would get it, 3 would not (1 opted out, 1 unconfirmed, 1 suppressed)"), "{said}");
-    assert!(said.contains("gets it  ann@example.org") && said.contains("not      di@example.org (weekly): suppressed: asked by letter"), "{said}");
+    assert!(
+        said.contains("gets it  ann@example.org") && said.contains("not      di@example.org (weekly): suppressed: asked by letter"),
+        "{said}"
+    );
     let data = desk.json(&["--json", "send", "weekly", "--dry-run"]);
     assert_eq!((&data["recipients"], &data["pending"]), (&1.into(), &1.into()), "{data}");
     assert_eq!(desk.json(&["--json", "issues"]), serde_json::json!([]), "a dry run makes no issue");
@@ -239,7 +247,10 @@ fn an_import_reports_what_became_of_every_row() {
     let desk = Desk::publication();
     desk.ok(&["subscribers", "add", "gone@example.org", "--list", "weekly"]);
     desk.ok(&["subscribers", "remove", "gone@example.org"]);
-    desk.write("people.csv", "\u{feff}E-Mail;Name;City\nann@example.org;Ann;Lisbon\nnot an address;X;Y\nann@example.org;Ann;Lisbon\ngone@example.org;G;H\n");
+    desk.write(
+        "people.csv",
+        "\u{feff}E-Mail;Name;City\nann@example.org;Ann;Lisbon\nnot an address;X;Y\nann@example.org;Ann;Lisbon\ngone@example.org;G;H\n",
+    );
     let output = desk.run(&["--json", "subscribers", "import", "people.csv", "--list", "weekly", "--confirmed", "--yes"]);
     assert_eq!(output.status.code(), Some(1), "there are rows the user can mend");
     let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
@@ -248,7 +259,11 @@ fn an_import_reports_what_became_of_every_row() {
     let problems = String::from_utf8(output.stderr).unwrap();
     assert!(problems.contains("people.csv:3"), "{problems}");
     let person = desk.json(&["--json", "subscribers", "show", "ann@example.org"]);
-    assert_eq!(person["subscriber"]["attributes"]["City"].as_str().or(person["subscriber"]["attributes"]["city"].as_str()), Some("Lisbon"), "{person}");
+    assert_eq!(
+        person["subscriber"]["attributes"]["City"].as_str().or(person["subscriber"]["attributes"]["city"].as_str()),
+        Some("Lisbon"),
+        "{person}"
+    );
 }
 
 #[test]

@@ -150,7 +150,13 @@ Text.
 
 #[test]
 fn front_matter_means_the_same_in_all_three_languages() {
-    for (language, text) in [("TOML", ZOLA), ("YAML", HUGO_YAML), ("JSON", HUGO_JSON), ("YAML with CRLF", &HUGO_YAML.replace('\n', "\r\n")), ("TOML with a BOM", &format!("\u{feff}{ZOLA}"))] {
+    for (language, text) in [
+        ("TOML", ZOLA),
+        ("YAML", HUGO_YAML),
+        ("JSON", HUGO_JSON),
+        ("YAML with CRLF", &HUGO_YAML.replace('\n', "\r\n")),
+        ("TOML with a BOM", &format!("\u{feff}{ZOLA}")),
+    ] {
         let a = article("section/any-name.md", text);
         assert_eq!(a.title, "Tides & times", "{language}");
         assert_eq!(a.id.0, "section/any-name", "{language}");
@@ -276,7 +282,8 @@ fn a_symbolic_link_out_of_the_content_folder_is_a_fault_and_is_not_read() {
 
 #[test]
 fn a_bundle_publishes_what_lies_beside_it_and_knows_the_size_of_its_pictures() {
-    let text = "+++\ntitle = \"Trip\"\ndate = 2026-11-01\nimages = [\"chart.png\"]\n+++\n![The chart](chart.png)\n\n[log](sub/log%20book.txt)\n";
+    let text =
+        "+++\ntitle = \"Trip\"\ndate = 2026-11-01\nimages = [\"chart.png\"]\n+++\n![The chart](chart.png)\n\n[log](sub/log%20book.txt)\n";
     let publication = Publication::new(&[("trips/2026-11-01-delta/index.md", text), ("trips/2026-11-01-delta/sub/log book.txt", "log")]);
     publication.write("trips/2026-11-01-delta/chart.png", &png(640, 360));
     let (library, faults) = publication.load();
@@ -336,7 +343,10 @@ fn code_is_coloured_with_inline_styles() {
 
 #[test]
 fn summary_is_given_or_marked_or_the_first_paragraph_cut_at_a_word() {
-    assert_eq!(body("# Head\n\nFirst *para* with [link](https://example.org) and `code`.\n\nSecond.").summary, "First para with link and code.");
+    assert_eq!(
+        body("# Head\n\nFirst *para* with [link](https://example.org) and `code`.\n\nSecond.").summary,
+        "First para with link and code."
+    );
     assert_eq!(body("One.\n\nTwo.\n\n<!-- more -->\n\nThree.").summary, "One. Two.");
     let long = body(&"word ".repeat(100));
     assert!(long.summary.chars().count() <= 240 && long.summary.ends_with("word…"), "{}", long.summary);
@@ -395,7 +405,12 @@ fn the_sample_articles_are_faultless() {
     for a in library.all() {
         assert!(a.image.as_ref().is_none_or(|image| !image.alt.is_empty()), "{}: the lead picture has alternative text", a.slug);
         assert!((40..=240).contains(&a.summary.chars().count()), "{}: summary of {} characters", a.slug, a.summary.chars().count());
-        let widest = a.text.lines().filter(|line| !line.starts_with('[') && !line.starts_with("    ")).map(unicode_width::UnicodeWidthStr::width).max();
+        let widest = a
+            .text
+            .lines()
+            .filter(|line| !line.starts_with('[') && !line.starts_with("    "))
+            .map(unicode_width::UnicodeWidthStr::width)
+            .max();
         assert!(widest <= Some(72), "{}: a line of {widest:?} columns\n{}", a.slug, a.text);
     }
 }
@@ -430,8 +445,32 @@ fn piece() -> impl Strategy<Value = String> {
         "\\PC{0,12}",
         "[ \\n\\t>*_#`~|:\\-+\\[\\]()!<&;\"'=/0-9a-z^]{0,12}",
         proptest::sample::select(vec![
-            "<script>alert(1)</script>", "<div onclick=x>", "</div>", "<b onclick=\"", "\n\n", "[a](javascript:alert(1))", "![](x", "<!--", "-->", "\n| a | b |\n|---|---|\n| c |\n",
-            "\n```rust\n", "\n> ", "\n- [ ] ", "\n1. ", "[^1]", "\n[^1]: ", "<a href=\"java\nscript:x\">", "&#106;avascript:", "<textarea>", "<title>", "<svg><script>", "👩‍👩‍👧", "港", "\u{202e}", "\0", "<img src=x onclick=alert(1)",
+            "<script>alert(1)</script>",
+            "<div onclick=x>",
+            "</div>",
+            "<b onclick=\"",
+            "\n\n",
+            "[a](javascript:alert(1))",
+            "![](x",
+            "<!--",
+            "-->",
+            "\n| a | b |\n|---|---|\n| c |\n",
+            "\n```rust\n",
+            "\n> ",
+            "\n- [ ] ",
+            "\n1. ",
+            "[^1]",
+            "\n[^1]: ",
+            "<a href=\"java\nscript:x\">",
+            "&#106;avascript:",
+            "<textarea>",
+            "<title>",
+            "<svg><script>",
+            "👩‍👩‍👧",
+            "港",
+            "\u{202e}",
+            "\0",
+            "<img src=x onclick=alert(1)",
         ])
         .prop_map(str::to_owned),
     ]
