@@ -1,1 +1,217 @@
 //! The only outgoing HTTP: size, time and redirect caps, a private-address guard.
+//!
+//! Addresses come from strangers (feeds, pages, their redirects), so a name is resolved here, every address it has is
+//! checked, and only checked addresses are connected to. A literal IP address never reaches the resolver and is checked
+//! before the request; so is every redirect, each as if it were the first request.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use reqwest::header::{HeaderMap, LOCATION};
+use reqwest::redirect::Policy;
+use url::{Host, Url};
+
+/// After decompression; the largest real feeds are a fifth of this.
+pub const BODY_BYTES_MAX: usize = 10 * 1024 * 1024;
+/// For one request with all its redirects and its whole body.
+const TIME_MAX: Duration = Duration::from_secs(20);
+/// What browsers follow is more; what honest sites need is two.
+const REDIRECTS_MAX: usize = 5;
+
+/// Fetches what others publish. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Fetch {
+    client: reqwest::Client,
+    allow_private: bool,
+}
+
+/// What came back, whatever the status.
+#[derive(Debug, Clone)]
+pub struct Response {
+    /// The address that answered, after redirects.
+    pub url: Url,
+    /// HTTP status.
+    pub status: u16,
+    /// Its headers.
+    pub headers: HeaderMap,
+    /// The body, decompressed.
+    pub body: Vec<u8>,
+}
+
+/// Why nothing came back.
+#[derive(Debug, thiserror::Error)]
+pub enum FetchError {
+    /// The address cannot be asked at all: not http(s), with a user or password, without a host.
+    #[error("this address cannot be fetched: {0}")]
+    Address(String),
+    /// The address leads into a private network.
+    #[error("{0} is or leads to a private address")]
+    Private(String),
+    /// More than five redirects.
+    #[error("more than {REDIRECTS_MAX} redirects")]
+    Redirects,
+    /// The body is larger than we take.
+    #[error("more than {} MiB", BODY_BYTES_MAX / 1024 / 1024)]
+    TooLarge,
+    /// It took longer than we wait.
+    #[error("no complete answer within {} s", TIME_MAX.as_secs())]
+    Timeout,
+    /// Connection, TLS or protocol, with the cause in words.
+    #[error("{0}")]
+    Connection(String),
+}
+
+impl Fetch {
+    /// A fetcher that names itself and `site` (an address people can write to about us). With `allow_private` nothing is refused: for tests and intranets.
+    pub fn new(site: Option<&str>, allow_private: bool) -> Result<Self, FetchError> {
+        let contact = site.map(|site| format!(" (+{site})")).unwrap_or_default();
+        let client = reqwest::Client::builder()
+            .user_agent(format!("postrider/{}{contact}", env!("CARGO_PKG_VERSION")))
+            .dns_resolver(Arc::new(Guard { allow_private }))
+            .redirect(Policy::none())
+            .referer(false)
+            .no_proxy()
+            .build()
+            .map_err(|error| FetchError::Connection(in_words(&error)))?;
+        Ok(Self { client, allow_private })
+    }
+
+    /// Fetches `url`, following redirects, within all limits.
+    pub async fn get(&self, url: &Url) -> Result<Response, FetchError> {
+        match tokio::time::timeout(TIME_MAX, self.follow(url)).await {
+            Ok(result) => result,
+            Err(_) => Err(FetchError::Timeout),
+        }
+    }
+
+    async fn follow(&self, url: &Url) -> Result<Response, FetchError> {
+        let mut url = url.clone();
+        for _ in 0..=REDIRECTS_MAX {
+            check_address(&url, self.allow_private)?;
+            let answer = self.client.get(url.clone()).send().await.map_err(connection)?;
+            match redirect(&url, &answer)? {
+                Some(next) => url = next,
+                None => return read(url, answer).await,
+            }
+        }
+        Err(FetchError::Redirects)
+    }
+}
+
+/// Reads the body piece by piece, so that a small file that unpacks to a huge one stops at the limit.
+async fn read(url: Url, answer: reqwest::Response) -> Result<Response, FetchError> {
+    let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
+    let mut body = Vec::new();
+    let mut pieces = answer.bytes_stream();
+    while let Some(piece) = pieces.next().await {
+        let piece = piece.map_err(connection)?;
+        if body.len() + piece.len() > BODY_BYTES_MAX {
+            return Err(FetchError::TooLarge);
+        }
+        body.extend_from_slice(&piece);
+    }
+    Ok(Response { url, status, headers, body })
+}
+
+/// Where `answer` leads, if it is a redirect with a place to go.
+fn redirect(from: &Url, answer: &reqwest::Response) -> Result<Option<Url>, FetchError> {
+    if !matches!(answer.status().as_u16(), 301 | 302 | 303 | 307 | 308) {
+        return Ok(None);
+    }
+    let Some(location) = answer.headers().get(LOCATION) else { return Ok(None) };
+    let location = location.to_str().map_err(|_| FetchError::Address("its redirect is not text".to_owned()))?;
+    from.join(location).map(Some).map_err(|error| FetchError::Address(format!("its redirect: {error}")))
+}
+
+/// The checks a request must pass before anything is resolved or connected to.
+fn check_address(url: &Url, allow_private: bool) -> Result<(), FetchError> {
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err(FetchError::Address(format!("{}: is not http or https", url.scheme())));
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(FetchError::Address("it contains a user or a password".to_owned()));
+    }
+    // `url` has already turned 0x7f.1, 2130706433 and 127.1 into an address.
+    let ip = match url.host() {
+        None => return Err(FetchError::Address("it has no host".to_owned())),
+        Some(Host::Domain(_)) => return Ok(()),
+        Some(Host::Ipv4(ip)) => IpAddr::V4(ip),
+        Some(Host::Ipv6(ip)) => IpAddr::V6(ip),
+    };
+    if allow_private || is_public(ip) { Ok(()) } else { Err(FetchError::Private(ip.to_string())) }
+}
+
+/// Resolves names and refuses those with any address in a private network; the connection goes to the addresses checked here.
+struct Guard {
+    allow_private: bool,
+}
+
+impl Resolve for Guard {
+    fn resolve(&self, name: Name) -> Resolving {
+        let allow_private = self.allow_private;
+        Box::pin(async move {
+            let found: Vec<SocketAddr> = tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
+            if !allow_private && !found.iter().all(|address| is_public(address.ip())) {
+                return Err(FetchError::Private(name.as_str().to_owned()).into());
+            }
+            Ok(Box::new(found.into_iter()) as Addrs)
+        })
+    }
+}
+
+/// Whether an address is on the public internet (IANA special-purpose registries).
+fn is_public(ip: IpAddr) -> bool {
+    match ip {
+        IpAddr::V4(ip) => is_public_v4(ip),
+        IpAddr::V6(ip) => is_public_v6(ip),
+    }
+}
+
+fn is_public_v4(ip: Ipv4Addr) -> bool {
+    let [a, b, c, _] = ip.octets();
+    let shared = a == 100 && (64..128).contains(&b); // carrier-grade NAT, RFC 6598
+    let protocols = a == 192 && b == 0 && c == 0; // RFC 6890
+    let relay_anycast = a == 192 && b == 88 && c == 99; // 6to4, RFC 7526
+    let benchmarks = a == 198 && (b == 18 || b == 19); // RFC 2544
+    let special = ip.is_private() || ip.is_loopback() || ip.is_link_local() || ip.is_documentation();
+    !(special || shared || protocols || relay_anycast || benchmarks || a == 0 || a >= 224)
+}
+
+fn is_public_v6(ip: Ipv6Addr) -> bool {
+    let segments = ip.segments();
+    // Only 2000::/3 is given out; the rest is loopback, ULA, link-local, site-local, multicast or mapped IPv4.
+    // NAT64 (64:ff9b::/96) lies outside it too, and may reach private IPv4.
+    let global = segments[0] & 0xe000 == 0x2000;
+    let six_to_four = segments[0] == 0x2002; // holds an IPv4 address
+    let protocols = segments[0] == 0x2001 && segments[1] < 0x0200; // Teredo, ORCHID, benchmarks
+    let documentation = segments[0] == 0x2001 && segments[1] == 0x0db8 || segments[0] == 0x3fff && segments[1] < 0x1000;
+    global && !six_to_four && !protocols && !documentation
+}
+
+/// reqwest's errors hide the cause in their chain; ours sits there when the guard refused.
+fn connection(error: reqwest::Error) -> FetchError {
+    let mut cause = std::error::Error::source(&error);
+    while let Some(inner) = cause {
+        if let Some(FetchError::Private(name)) = inner.downcast_ref() {
+            return FetchError::Private(name.clone());
+        }
+        cause = inner.source();
+    }
+    FetchError::Connection(in_words(&error))
+}
+
+/// The innermost cause, without the address (it may hold a token).
+fn in_words(error: &reqwest::Error) -> String {
+    let mut words = if error.is_connect() { "cannot connect".to_owned() } else { "the answer is broken".to_owned() };
+    let mut cause = std::error::Error::source(error);
+    while let Some(inner) = cause {
+        if inner.source().is_none() {
+            words = format!("{words}: {inner}");
+        }
+        cause = inner.source();
+    }
+    words
+}

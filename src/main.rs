@@ -1,5 +1,5 @@
 //! The `postrider` binary: everything is in the library.
 
 fn main() -> std::process::ExitCode {
-    std::process::ExitCode::SUCCESS
+    postrider::cli::main()
 }

@@ -76,18 +76,20 @@ fn is_held(missed: Missed, due: Timestamp, now: Timestamp) -> bool {
 /// The latest moment after `last` and up to `now`. Looks back over ever longer times, so that a schedule that runs
 /// every second is not walked through from the start after a month of rest.
 fn latest(schedule: &Schedule, last: Timestamp, now: Timestamp) -> Option<Timestamp> {
+    if last >= now {
+        return None;
+    }
     let mut back_micros: i64 = 60_000_000;
-    while last < now {
+    loop {
         let from = last.max(Timestamp(now.0.saturating_sub(back_micros)));
         if let Some(found) = schedule.after(from).take_while(|at| *at <= now).last() {
             return Some(found);
         }
         if from == last {
-            break;
+            return None;
         }
         back_micros = back_micros.saturating_mul(8);
     }
-    None
 }
 
 /// Since when moments of this digest count. Kept with the schedule itself: a new schedule must not find moments of the past due.

@@ -1,1 +1,225 @@
-//! Which stage runs when; role by role.
+//! Which stage runs when; role by role. Each loop does one step at a time, and stops between steps.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, RwLock};
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::config::Config;
+use crate::digest::{self, Choice, Press};
+use crate::model::digest::Approval;
+use crate::model::link::LinkKey;
+use crate::model::{Clock, Digest, IssueId, Timestamp};
+use crate::store::Store;
+use crate::store::runs::RunResult;
+use crate::{content, feed, schedule, send};
+
+/// How often the content folder is looked at for changes.
+const CONTENT_LOOK: Duration = Duration::from_secs(2);
+/// How often Schedules are looked at: a Run starts at most this late.
+const SCHEDULE_LOOK: Duration = Duration::from_millis(500);
+
+/// What a process does: `run --roles web,schedule,send`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// Serves the site and the links in mails.
+    Web,
+    /// Fires due Runs.
+    Schedule,
+    /// Fetches Sources.
+    Fetch,
+    /// Delivers.
+    Send,
+    /// Reads bounces.
+    Bounce,
+}
+
+impl Role {
+    /// Every role, with its name on the command line.
+    pub const ALL: [(&'static str, Self); 5] =
+        [("web", Self::Web), ("schedule", Self::Schedule), ("fetch", Self::Fetch), ("send", Self::Send), ("bounce", Self::Bounce)];
+}
+
+/// The published site as it is now; replaced whole when content changes.
+#[derive(Debug, Clone, Default)]
+pub struct PublishedSite(Arc<RwLock<Arc<feed::Site>>>);
+
+impl PublishedSite {
+    /// The site as it is now.
+    pub fn get(&self) -> Arc<feed::Site> {
+        self.0.read().map(|site| site.clone()).unwrap_or_default()
+    }
+
+    fn set(&self, site: feed::Site) {
+        if let Ok(mut current) = self.0.write() {
+            *current = Arc::new(site);
+        }
+    }
+}
+
+/// What the loops of one process share.
+#[derive(Debug, Clone)]
+pub struct Desk {
+    /// Configuration.
+    pub config: Arc<Config>,
+    /// Clock.
+    pub clock: Clock,
+    /// Store.
+    pub store: Store,
+    /// Signs links.
+    pub key: LinkKey,
+    /// Template sources.
+    pub templates: Arc<BTreeMap<String, String>>,
+    /// What the web role serves.
+    pub site: PublishedSite,
+}
+
+impl Desk {
+    /// A sender on this store and configuration.
+    pub fn sender(&self) -> send::Sender {
+        send::Sender::new(self.store.clone(), &self.config, self.key.clone(), self.clock.clone())
+    }
+}
+
+/// Reads content, publishes it in memory and, with `out`, on disk.
+pub async fn publish_once(desk: &Desk, out: Option<&Path>) -> anyhow::Result<()> {
+    let (config, templates_now, out) = (desk.config.clone(), desk.clock.now(), out.map(Path::to_owned));
+    let (site, changed) = tokio::task::spawn_blocking(move || -> anyhow::Result<_> {
+        let (library, faults) = content::load(&config);
+        for fault in &faults.0 {
+            tracing::warn!(code = fault.code, "{fault}");
+        }
+        let site = feed::publish(&config, &library, templates_now)?;
+        let changed = out.map(|out| feed::write(&site, &out)).transpose()?.unwrap_or_default();
+        Ok((site, changed))
+    })
+    .await??;
+    if changed > 0 {
+        tracing::info!(files = changed, "published");
+    }
+    desk.site.set(site);
+    Ok(())
+}
+
+/// Publishes again whenever the content folder, or what is visible at this hour, has changed.
+pub async fn keep_published(desk: Desk, out: Option<PathBuf>, stop: CancellationToken) -> anyhow::Result<()> {
+    let mut last = (content::fingerprint(&desk.config), desk.clock.now().secs() / 60);
+    while !stopped_within(&stop, CONTENT_LOOK).await {
+        // The minute is part of it: an Article becomes visible at its date without any file changing.
+        let seen = (content::fingerprint(&desk.config), desk.clock.now().secs() / 60);
+        if seen != last {
+            last = seen;
+            if let Err(error) = publish_once(&desk, out.as_deref()).await {
+                tracing::error!("not published: {error:#}");
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Fires due Runs until told to stop; Runs that a crash left open come first.
+pub async fn keep_schedules(desk: Desk, stop: CancellationToken) -> anyhow::Result<()> {
+    let now = desk.clock.now();
+    for digest in &desk.config.digests {
+        for run in schedule::unfinished(&desk.store, &digest.id, digest.missed, now).await? {
+            finish(&desk, digest, run).await?;
+        }
+    }
+    loop {
+        for digest in &desk.config.digests {
+            if let Err(error) = fire_due(&desk, digest).await {
+                tracing::error!(digest = digest.id, "the schedule was not kept: {error:#}");
+            }
+        }
+        if stopped_within(&stop, SCHEDULE_LOOK).await {
+            return Ok(());
+        }
+    }
+}
+
+/// Delivers until told to stop; then drains.
+pub async fn keep_sending(desk: Desk, stop: CancellationToken) -> anyhow::Result<()> {
+    let lock = loop {
+        match desk.store.sender_lock() {
+            Ok(lock) => break lock,
+            Err(crate::store::StoreError::Busy) => {
+                tracing::info!("another process sends from this store; waiting for it");
+                if stopped_within(&stop, Duration::from_secs(2)).await {
+                    return Ok(());
+                }
+            }
+            Err(error) => return Err(error.into()),
+        }
+    };
+    let recovered = desk.store.recover(true, desk.config.send.on_unknown, desk.clock.now()).await?;
+    if recovered.requeued + recovered.unknown > 0 {
+        tracing::warn!(requeued = recovered.requeued, unknown = recovered.unknown, "taken over from a process that died");
+    }
+    let result = desk.sender().run(stop).await;
+    drop(lock);
+    Ok(result?)
+}
+
+/// Does the Run of `digest` that is due now, if there is one and nobody else has it.
+pub async fn fire_due(desk: &Desk, digest: &Digest) -> anyhow::Result<Option<RunResult>> {
+    let Some(schedule) = &digest.schedule else { return Ok(None) };
+    match schedule::due(&desk.store, &digest.id, schedule, digest.missed, desk.clock.now()).await? {
+        Some(run) => finish(desk, digest, run).await.map(Some),
+        None => Ok(None),
+    }
+}
+
+/// Makes the Issue of a claimed Run and records how the Run ended. A Run that a crash left open is done again: an Article is
+/// never twice in a Digest, so nothing is mailed double.
+async fn finish(desk: &Desk, digest: &Digest, run: schedule::DueRun) -> anyhow::Result<RunResult> {
+    let now = desk.clock.now();
+    let result = freeze_digest(desk, digest, hold_reason(digest, run.held), now).await?;
+    match &result {
+        RunResult::Issue(id) => tracing::info!(digest = digest.id, due = run.due.rfc3339(), issue = id.0, "due: issue made"),
+        RunResult::Nothing(reason) => tracing::info!(digest = digest.id, due = run.due.rfc3339(), "due: no issue: {reason}"),
+    }
+    desk.store.finish_run(&digest.id, run.due, &result, now).await?;
+    Ok(result)
+}
+
+/// Why an Issue made by a Schedule waits for a person, if it does.
+fn hold_reason(digest: &Digest, held: bool) -> Option<String> {
+    if held {
+        Some("its time passed while nothing ran; send it with `postrider issues resume`".to_owned())
+    } else if digest.approval == Approval::Required {
+        Some("waits for approval; send it with `postrider issues resume`".to_owned())
+    } else {
+        None
+    }
+}
+
+/// Freezes the next Issue of a Digest and keeps it, or says why there is none.
+async fn freeze_digest(desk: &Desk, digest: &Digest, hold: Option<String>, now: Timestamp) -> anyhow::Result<RunResult> {
+    let config = desk.config.clone();
+    let (library, faults) = tokio::task::spawn_blocking(move || content::load(&config)).await?;
+    if faults.errors() > 0 {
+        tracing::warn!(errors = faults.errors(), "some articles cannot be read; the issue is made from the others");
+    }
+    let ids: Vec<String> = library.all().iter().map(|article| article.id.0.clone()).collect();
+    let carried = desk.store.already_in(&digest.id, &ids).await?;
+    let articles = match digest::choose(digest, &library, &carried, now) {
+        Choice::Articles(articles) => articles,
+        Choice::Nothing(reason) => return Ok(RunResult::Nothing(reason)),
+    };
+    let number = desk.store.next_number(Some(&digest.id)).await?;
+    let (press_desk, recipe) = (desk.clone(), digest.clone());
+    let draft = tokio::task::spawn_blocking(move || {
+        Press { config: &press_desk.config, templates: &press_desk.templates, now }.digest(&recipe, &articles, number)
+    })
+    .await??;
+    let new = crate::store::issues::NewIssue { hold, ..draft.new };
+    let id: IssueId = desk.store.create_issue(&new, now).await?;
+    Ok(RunResult::Issue(id))
+}
+
+/// Waits for `time`; true when told to stop meanwhile.
+async fn stopped_within(stop: &CancellationToken, time: Duration) -> bool {
+    tokio::time::timeout(time, stop.cancelled()).await.is_ok()
+}

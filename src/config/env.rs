@@ -23,18 +23,13 @@ pub(super) fn overlay(
     for (name, value) in variables {
         let path: Vec<String> = name[PREFIX.len()..].split("__").map(str::to_lowercase).collect();
         let parts: Vec<&str> = path.iter().map(String::as_str).collect();
-        let placed = match parts[..] {
-            [section, key] if tables.contains(&section) => {
-                set_in_table(root, section, key, &name, value);
-                Ok(())
-            }
-            [section, index, key] if arrays.contains(&section) => {
-                element(root, section, index, &name).map(|inner| set(inner, key, &name, value))
-            }
-            _ => Err(unknown(&name, &parts, tables, arrays)),
-        };
-        if let Err(fault) = placed {
-            source.push(fault);
+        match parts[..] {
+            [section, key] if tables.contains(&section) => set_in_table(root, section, key, &name, value),
+            [section, index, key] if arrays.contains(&section) => match element(root, section, index, &name) {
+                Ok(inner) => set(inner, key, &name, value),
+                Err(fault) => source.push(*fault),
+            },
+            _ => source.push(unknown(&name, &parts, tables, arrays)),
         }
     }
 }
@@ -48,11 +43,11 @@ fn set_in_table(entries: &mut Vec<Entry>, section: &str, key: &str, variable: &s
 }
 
 /// The entries of the `index`-th `[[section]]`; the one after the last is made.
-fn element<'r>(entries: &'r mut Vec<Entry>, section: &str, index: &str, variable: &str) -> Result<&'r mut Vec<Entry>, Fault> {
+fn element<'r>(entries: &'r mut Vec<Entry>, section: &str, index: &str, variable: &str) -> Result<&'r mut Vec<Entry>, Box<Fault>> {
     let at = position(entries, section, variable, Value::Array(Vec::new()));
     let fault = |count: usize| {
-        Fault::error("unknown-variable", format!("{variable} names no [[{section}]]"))
-            .hint(format!("there are {count}, counted from 0: POSTRIDER_{}__0__KEY is the first", section.to_uppercase()))
+        let fault = Fault::error("unknown-variable", format!("{variable} names no [[{section}]]"));
+        Box::new(fault.hint(format!("there are {count}, counted from 0: POSTRIDER_{}__0__KEY is the first", section.to_uppercase())))
     };
     let Value::Array(items) = &mut entries[at].node.value else { return Err(fault(0)) };
     let count = items.len();

@@ -27,7 +27,7 @@ pub(super) fn load(file: &Path, env: impl Iterator<Item = (String, String)>) -> 
     let mut source = Source::new(file, &text);
     let (table, errors) = DeTable::parse_recoverable(&text);
     for error in &errors {
-        source.report(Fault::error("syntax", error.message().trim()), &Origin::File(error.span().unwrap_or(0..0)));
+        source.report(Fault::error("syntax", error.message().trim()), &error.span().map_or(Origin::Absent, Origin::File));
     }
     if !errors.is_empty() {
         return Err(source.into_faults());
@@ -58,7 +58,7 @@ impl<'a> Root<'a> {
     fn table(&self, name: &str) -> Section<'a> {
         let title = format!("[{name}]");
         match self.entry(name) {
-            None => Section::new(self.source, &title, Origin::File(0..0), &[]),
+            None => Section::new(self.source, &title, Origin::Absent, &[]),
             Some(entry) => self.section(&title, &entry.node, entry),
         }
     }
@@ -209,7 +209,7 @@ fn refuse_doubles(root: &Root<'_>, section: &str, key: &str) {
     for (id, origin) in declared(root, section, key) {
         if seen.contains(&id) {
             let fault = Fault::error("duplicate-id", format!("there are two [[{section}]] with the {key} {id:?}"));
-            root.source.report(fault.hint(format!("every {section} needs a {key} of its own")), origin);
+            root.source.report(fault.hint(format!("choose another {key}")), origin);
         } else {
             seen.push(id);
         }

@@ -94,7 +94,7 @@ impl<'a> Section<'a> {
     pub fn required<T>(&self, key: &'static str, hint: &str, read: impl FnOnce(&Self, &'static str) -> Option<T>) -> Option<T> {
         if !self.entries.iter().any(|entry| entry.key == key) {
             self.asked.borrow_mut().push(key);
-            self.fault(Fault::error("missing-key", format!("{} has no {key}", self.name)).hint(hint));
+            self.fault(Fault::error("missing-key", format!("{} has no {key}", self.name)).hint(format!("add {hint}")));
             return None;
         }
         read(self, key)
@@ -195,6 +195,7 @@ impl<'a> Section<'a> {
             let hint = did_you_mean(&entry.key, asked.iter().copied()).unwrap_or_else(|| {
                 let mut known = asked.clone();
                 known.sort_unstable();
+                known.dedup();
                 format!("its keys are {}", known.join(", "))
             });
             self.source.report(Fault::error("unknown-key", message).hint(hint), &entry.key_origin);

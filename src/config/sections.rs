@@ -8,6 +8,7 @@ use url::Url;
 
 use super::beside;
 use super::reader::{Section, Text, did_you_mean, with_hint};
+use super::tree::Value;
 use crate::model::digest::{Approval, Missed};
 use crate::model::feed::{Feed, FeedFormat};
 use crate::model::list::{OptIn, parse_id};
@@ -48,8 +49,8 @@ pub(super) fn list(section: &Section<'_>, file: &Path) -> Option<List> {
     let id = section.required("id", "id = \"weekly\"", |s, key| s.parsed(key, "bad-id", ListId::parse));
     let name = section.line_or_none("name");
     let description = section.line_or_none("description").unwrap_or_default();
-    let from = section.required("from", "from = \"Name <letters@example.com>\"", |s, key| s.parsed(key, "bad-address", Mailbox::parse));
-    let reply_to = section.parsed("reply_to", "bad-address", Mailbox::parse);
+    let from = section.required("from", "from = \"Name <letters@example.com>\"", |s, key| s.parsed(key, "bad-address", mailbox));
+    let reply_to = section.parsed("reply_to", "bad-address", mailbox);
     let opt_in = section.choice("opt_in", &[("double", OptIn::Double), ("single", OptIn::Single)], OptIn::Double);
     let public = section.flag("public", true);
     let subscribers = section.parsed("subscribers", "missing-file", |text| {
@@ -68,15 +69,13 @@ pub(super) fn list(section: &Section<'_>, file: &Path) -> Option<List> {
 pub(super) fn digest(section: &Section<'_>, site_zone: Tz, known: &Known) -> Option<Digest> {
     let id = section.required("id", "id = \"weekly\"", |s, key| s.parsed(key, "bad-id", parse_id));
     let lists = section.required("lists", "lists = [\"weekly\"]", |s, key| Some(s.texts(key)));
-    if lists.as_ref().is_some_and(Vec::is_empty)
-        && section.node("lists").is_some_and(|node| matches!(&node.value, super::tree::Value::Array(a) if a.is_empty()))
-    {
-        section.fault(Fault::error("missing-key", "the digest goes to no list").hint("lists = [\"weekly\"]"));
+    if matches!(section.node("lists").map(|node| &node.value), Some(Value::Array(items)) if items.is_empty()) {
+        section.fault(Fault::error("missing-key", "the digest goes to no list").hint("add lists = [\"weekly\"]"));
     }
     let lists = references(section, lists.unwrap_or_default(), &known.lists, "list");
     let zone = section.parsed("timezone", "bad-zone", zone).unwrap_or(site_zone);
     let schedule = section.parsed("schedule", "bad-schedule", |text| Schedule::parse(text, zone));
-    let subject = section.required("subject", "subject = \"{{ site.title }} {{ number }}\"", Section::line);
+    let subject = section.required("subject", "subject = \"{{ site.title }} {{ issue.number }}\"", Section::line);
     let preheader = section.line_or_none("preheader");
     let template = section.parsed("template", "bad-id", parse_id).unwrap_or_else(|| "digest".to_owned());
     let (tags, authors) = (section.words("tags"), section.words("authors"));
@@ -145,6 +144,10 @@ fn references(section: &Section<'_>, texts: Vec<Text<'_>>, known: &[String], wha
         section.fault_at(with_hint(fault, hint), text.origin);
     }
     found
+}
+
+fn mailbox(text: &str) -> Result<Mailbox, String> {
+    Mailbox::parse(text).map_err(|reason| format!("{reason}\nwrite \"Name <letters@example.com>\""))
 }
 
 /// An IANA zone.

@@ -21,8 +21,8 @@ impl<'a> Source<'a> {
         let mut shown = text.as_bytes().to_vec();
         let mut start = 0;
         for line in text.split_inclusive('\n') {
-            if let Some((key, _)) = line.split_once('=').filter(|(key, _)| is_secret_key(key)) {
-                star(&mut shown, start + key.len() + 1..start + line.len());
+            if let Some(value) = secret_value(line) {
+                star(&mut shown, start + value..start + line.len());
             }
             mask_url_passwords(&mut shown, line, start);
             start += line.len();
@@ -41,6 +41,7 @@ impl<'a> Source<'a> {
     pub fn report(&self, fault: Fault, origin: &Origin) {
         let placed = match origin {
             Origin::File(span) => fault.at(self.file, &self.shown, span.clone()),
+            Origin::Absent => fault.in_file(self.file),
             Origin::Variable(name) => {
                 let message = format!("{name}: {}", fault.message);
                 Fault { message, ..fault }
@@ -54,16 +55,26 @@ impl<'a> Source<'a> {
         self.faults.borrow_mut().push(fault);
     }
 
-    /// Everything found.
+    /// Everything found: first what has no line, then from the top of the file to its end.
     pub fn into_faults(self) -> Faults {
-        self.faults.into_inner()
+        let mut faults = self.faults.into_inner();
+        faults.0.sort_by_key(|fault| fault.place.as_ref().map_or((0, 0), |place| (place.line, place.column)));
+        faults
     }
 }
 
-/// Whether the value under this key must not be shown. `password_file` is a path, not a secret.
+/// Whether the value under this key must not be shown, also when the key is misspelt. `password_file` is a path, not a secret.
 fn is_secret_key(key: &str) -> bool {
     let key = key.trim().trim_matches('"').to_ascii_lowercase();
-    !key.ends_with("_file") && !key.starts_with('#') && ["pass", "secret", "token"].iter().any(|word| key.contains(word))
+    let near = |word: &str| key.contains(word) || strsim::jaro_winkler(&key, word) > 0.85;
+    !key.ends_with("_file") && ["pass", "password", "secret", "token"].iter().any(|word| near(word))
+}
+
+/// Where on this line a secret's value begins, if it holds one. The line may be broken TOML, so this goes by words.
+fn secret_value(line: &str) -> Option<usize> {
+    let mut equals = line.match_indices('=').map(|(at, _)| at);
+    let key = |at: usize| line[..at].trim_end().rsplit([' ', '\t', ',', '{', '.']).next().unwrap_or_default();
+    equals.find(|at| is_secret_key(key(*at))).map(|at| at + 1)
 }
 
 fn mask_entries(shown: &mut [u8], entries: &[Entry]) {
@@ -85,25 +96,36 @@ fn mask_entries(shown: &mut [u8], entries: &[Entry]) {
     }
 }
 
-/// Masks `secret` in every `scheme://user:secret@host` of the line.
+/// Masks `secret` in every `scheme://user:secret@host` of the line, and in a `url` that forgot its scheme.
 fn mask_url_passwords(shown: &mut [u8], line: &str, line_start: usize) {
-    let mut from = 0;
-    while let Some(scheme) = line[from..].find("://").map(|at| from + at + 3) {
-        let end = line[scheme..].find(['"', '\'', ' ', '\n']).map_or(line.len(), |at| scheme + at);
-        let userinfo = line[scheme..end].rfind('@').map(|at| scheme..scheme + at);
-        if let Some(userinfo) = userinfo
-            && let Some(colon) = line[userinfo.clone()].find(':')
-        {
-            star(shown, line_start + userinfo.start + colon + 1..line_start + userinfo.end);
+    let mut from = match line.split_once('=') {
+        Some((key, rest)) if key.trim() == "url" && !rest.contains("://") => {
+            mask_userinfo(shown, line, line_start, key.len() + 1);
+            return;
         }
-        from = end;
+        _ => 0,
+    };
+    while let Some(start) = line[from..].find("://").map(|at| from + at + 3) {
+        mask_userinfo(shown, line, line_start, start);
+        from = start;
+    }
+}
+
+/// Masks what stands between the first `:` and the last `@` of the word that begins at `start`.
+fn mask_userinfo(shown: &mut [u8], line: &str, line_start: usize, start: usize) {
+    let word = line[start..].trim_start_matches([' ', '"', '\'']);
+    let start = line.len() - word.len();
+    let word = word.split(['"', '\'', ' ', '\n']).next().unwrap_or_default();
+    if let (Some(colon), Some(at)) = (word.find(':'), word.rfind('@')) {
+        star(shown, line_start + start + colon + 1..line_start + start + at);
     }
 }
 
 /// Replaces bytes by `*`, one for one; line breaks stay, so that line numbers do.
 fn star(shown: &mut [u8], span: Range<usize>) {
     let end = span.end.min(shown.len());
-    for byte in &mut shown[span.start.min(end)..end] {
+    let start = span.start.min(end);
+    for byte in &mut shown[start..end] {
         if !matches!(*byte, b'\n' | b'\r') {
             *byte = b'*';
         }

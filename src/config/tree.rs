@@ -12,6 +12,8 @@ pub(super) enum Origin {
     File(Range<usize>),
     /// This environment variable.
     Variable(String),
+    /// Nowhere: a section that is not there.
+    Absent,
 }
 
 /// A value and where it was written.
@@ -65,7 +67,7 @@ pub(super) fn from_table(table: &DeTable<'_>) -> Vec<Entry> {
         .collect();
     entries.sort_by_key(|entry| match &entry.key_origin {
         Origin::File(span) => span.start,
-        Origin::Variable(_) => usize::MAX,
+        Origin::Variable(_) | Origin::Absent => usize::MAX,
     });
     entries
 }

@@ -1,1 +1,208 @@
 //! Choose Articles, freeze an Issue.
+//!
+//! Freezing reads everything an Issue will ever need and compiles it for each List, so that an Issue no reader could be
+//! sent is refused before a row is written. Nothing here writes: the caller hands the draft to the store.
+
+mod choose;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+pub use choose::{Choice, choose};
+
+use crate::compose::{Compiled, Reader, Rendered};
+use crate::config::Config;
+use crate::model::issue::{FrozenArticle, FrozenList, FrozenSite};
+use crate::model::{Article, Digest, EmailAddress, Fault, Faults, Frozen, IssueId, ListId, Subscriber, SubscriberId, Timestamp};
+use crate::store::issues::NewIssue;
+
+/// The template of a letter.
+const LETTER: &str = "letter";
+
+/// A frozen Issue that is not in the store yet.
+#[derive(Debug)]
+pub struct Draft {
+    /// What the store will keep.
+    pub new: NewIssue,
+    /// The Issue compiled for each of its Lists.
+    pub compiled: BTreeMap<ListId, Arc<Compiled>>,
+    /// What a reader without a name sees, as a member of the first List.
+    pub sample: Rendered,
+    /// Things worth a look, such as why an Issue is rendered in full for every reader.
+    pub lints: Faults,
+}
+
+/// What is common to every Issue made at one moment.
+pub struct Press<'a> {
+    /// The configuration.
+    pub config: &'a Config,
+    /// Template sources by name.
+    pub templates: &'a BTreeMap<String, String>,
+    /// The moment of freezing.
+    pub now: Timestamp,
+}
+
+impl Press<'_> {
+    /// Freezes an Issue of `digest` with these Articles; `number` is its number in the Digest.
+    pub fn digest(&self, digest: &Digest, articles: &[Arc<Article>], number: u64) -> Result<Draft, Faults> {
+        let frozen = Frozen {
+            name: digest.id.clone(),
+            number,
+            subject: digest.subject.clone(),
+            preheader: digest.preheader.clone().unwrap_or_else(|| titles(articles)),
+            template: digest.template.clone(),
+            ..self.blank(articles, &digest.lists)?
+        };
+        self.finish(frozen, Some(digest.id.clone()), articles, &digest.lists)
+    }
+
+    /// Freezes one Article as a letter to `lists`.
+    pub fn letter(&self, article: &Arc<Article>, lists: &[ListId]) -> Result<Draft, Faults> {
+        let articles = std::slice::from_ref(article);
+        let frozen = Frozen {
+            name: article.slug.clone(),
+            number: 1,
+            subject: article.mail.subject.clone().unwrap_or_else(|| literal(&article.title)),
+            preheader: article.mail.preheader.clone().unwrap_or_else(|| literal(&article.summary)),
+            template: LETTER.to_owned(),
+            ..self.blank(articles, lists)?
+        };
+        self.finish(frozen, None, articles, lists)
+    }
+
+    /// The parts of an Issue that do not depend on what kind it is.
+    fn blank(&self, articles: &[Arc<Article>], lists: &[ListId]) -> Result<Frozen, Faults> {
+        let site = &self.config.site;
+        let mut frozen_lists = BTreeMap::new();
+        for id in lists {
+            let list = self.config.list(id).ok_or_else(|| unknown_list(self.config, id))?;
+            let kept = FrozenList {
+                name: list.name.clone(),
+                description: list.description.clone(),
+                from: list.from.clone(),
+                reply_to: list.reply_to.clone(),
+            };
+            frozen_lists.insert(id.clone(), kept);
+        }
+        Ok(Frozen {
+            name: String::new(),
+            number: 0,
+            subject: String::new(),
+            preheader: String::new(),
+            template: String::new(),
+            templates: self.templates.iter().filter(|(name, _)| name.starts_with("email/")).map(|(k, v)| (k.clone(), v.clone())).collect(),
+            articles: articles.iter().map(|article| frozen_article(article)).collect(),
+            lists: frozen_lists,
+            site: FrozenSite {
+                title: site.title.clone(),
+                url: site.url.to_string(),
+                description: site.description.clone(),
+                language: site.language.clone(),
+                timezone: site.timezone.name().to_owned(),
+                postal_address: site.postal_address.clone(),
+                icon: site.icon.clone(),
+            },
+            date: self.now.in_zone(site.timezone).to_rfc3339_opts(chrono::SecondsFormat::Secs, false),
+            test: false,
+        })
+    }
+
+    /// Compiles the Issue for each List and renders the sample.
+    fn finish(&self, frozen: Frozen, digest: Option<String>, articles: &[Arc<Article>], lists: &[ListId]) -> Result<Draft, Faults> {
+        let first = lists.first().ok_or_else(|| Fault::error("no-list", "an issue needs a list to go to"))?;
+        let mut lints = Faults::default();
+        let mut compiled = BTreeMap::new();
+        for list in lists {
+            let one = Compiled::new(&frozen, list)?;
+            if list == first {
+                lints.0.extend(one.lints().0.iter().cloned());
+            }
+            compiled.insert(list.clone(), Arc::new(one));
+        }
+        let sample = compiled[first].render(&sample_reader(&frozen, None)).map_err(|e| Fault::error("template", e.to_string()))?;
+        let new = NewIssue {
+            digest,
+            subject: sample.subject.clone(),
+            articles: articles.iter().map(|article| article.id.0.clone()).collect(),
+            lists: lists.to_vec(),
+            scheduled_at: None,
+            hold: None,
+            frozen,
+        };
+        Ok(Draft { new, compiled, sample, lints })
+    }
+}
+
+/// Compiles a frozen Issue anew as a test of itself: the subject and the body are marked.
+pub fn as_test(frozen: &Frozen, list: &ListId) -> Result<Arc<Compiled>, Faults> {
+    let marked = Frozen { test: true, ..frozen.clone() };
+    Compiled::new(&marked, list).map(Arc::new)
+}
+
+/// A reader who is nobody: for previews, subjects in lists of Issues and tests. The links lead nowhere.
+pub fn sample_reader(frozen: &Frozen, person: Option<Subscriber>) -> Reader {
+    let subscriber = person.unwrap_or_else(nobody);
+    let link = |path: &str| format!("{}{path}/preview", frozen.site.url);
+    Reader {
+        message_id: format!("preview.{}@example.com", frozen.number),
+        unsubscribe_url: link("unsubscribe"),
+        preferences_url: link("preferences"),
+        view_url: link("view"),
+        subscriber,
+    }
+}
+
+/// Someone without a name at example.com.
+fn nobody() -> Subscriber {
+    let email = EmailAddress::parse("reader@example.com").unwrap_or_else(|_| unreachable!("a valid address"));
+    Subscriber {
+        id: SubscriberId(0),
+        email,
+        name: None,
+        attributes: serde_json::Map::new(),
+        language: None,
+        timezone: None,
+        created_at: Timestamp::default(),
+    }
+}
+
+/// The Issue of a test or preview, which is in no store.
+pub const NO_ISSUE: IssueId = IssueId(0);
+
+fn frozen_article(article: &Article) -> FrozenArticle {
+    FrozenArticle {
+        id: article.id.0.clone(),
+        title: article.title.clone(),
+        url: article.url.clone(),
+        summary: article.summary.clone(),
+        html: article.html.clone(),
+        text: article.text.clone(),
+        published: article.published.map(|at| at.to_rfc3339_opts(chrono::SecondsFormat::Secs, false)),
+        authors: article.authors.clone(),
+        tags: article.tags.clone(),
+        language: article.language.clone(),
+        image: article.image.clone(),
+        origin: article.origin.clone(),
+        minutes: article.minutes() as u64,
+    }
+}
+
+/// Text as the source of a template that renders to it: a title with `{{` in it is a title.
+fn literal(text: &str) -> String {
+    if text.contains("{{") || text.contains("{%") || text.contains("{#") {
+        format!("{{{{ {} }}}}", serde_json::Value::from(text.replace('"', "”")))
+    } else {
+        text.to_owned()
+    }
+}
+
+/// The preheader of a Digest that names none: the titles after the first, which the subject often carries.
+fn titles(articles: &[Arc<Article>]) -> String {
+    let all: Vec<&str> = articles.iter().map(|article| article.title.as_str()).collect();
+    literal(&all.join(" · ").chars().take(140).collect::<String>())
+}
+
+fn unknown_list(config: &Config, id: &ListId) -> Fault {
+    let known: Vec<&str> = config.lists.iter().map(|list| list.id.as_str()).collect();
+    Fault::error("unknown-list", format!("there is no list `{id}`")).hint(format!("lists in config.toml: {}", known.join(", ")))
+}

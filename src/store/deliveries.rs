@@ -1,10 +1,15 @@
 //! The ledger: Deliveries, their leases, intents and results. See docs/delivery for the promise it keeps.
 
-use std::time::Duration;
+use std::collections::{BTreeMap, HashSet};
 
-use super::{Result, Store};
-use crate::config::OnUnknown;
-use crate::model::{IssueId, ListId, Outcome, Subscriber, SubscriberId, Timestamp};
+use super::issues::finish;
+use super::sql::{CHUNK, Tx, Value, args, in_list, pieces, value_rows};
+use super::standing::{left_out, skip};
+use super::{Result, Store, StoreError};
+use crate::model::outcome::Reply;
+use crate::model::{
+    DeliveryState, FailureClass, IssueId, IssueStatus, ListId, Outcome, Subscriber, SubscriberId, SubscriptionState, Timestamp,
+};
 
 /// A Worker's claim on some Deliveries of one Issue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,61 +70,244 @@ pub struct Trouble {
     pub next_at: Option<Timestamp>,
 }
 
+/// What a [`Record`] makes of its row.
+struct Settled {
+    subscriber: SubscriberId,
+    state: DeliveryState,
+    attempts: i64,
+    class: Option<FailureClass>,
+    reply: Option<Reply>,
+    next_at: Option<Timestamp>,
+}
+
 impl Store {
     /// Scheduled Issues whose time has come become `sending`; gives the Issues that have Deliveries to claim at `now`.
     pub async fn sendable_issues(&self, now: Timestamp) -> Result<Vec<IssueId>> {
-        let _ = now;
-        todo!()
+        let mut tx = self.engine.read().await?;
+        let stale =
+            "SELECT id FROM issues i WHERE finished_at IS NULL AND ((status = 'scheduled' AND (scheduled_at IS NULL OR scheduled_at <= $1))
+             OR (status = 'sending' AND NOT EXISTS (SELECT 1 FROM deliveries WHERE issue_id = i.id AND state = 0)
+                 AND NOT EXISTS (SELECT 1 FROM deliveries WHERE issue_id = i.id AND state = 4)
+                 AND NOT EXISTS (SELECT 1 FROM deliveries WHERE issue_id = i.id AND lease IS NOT NULL)))";
+        let due: Vec<(i64,)> = tx.rows(stale, args![now]).await?;
+        if !due.is_empty() {
+            drop(tx);
+            self.start(&due, now).await?;
+            tx = self.engine.read().await?;
+        }
+        let sql = "SELECT id FROM issues i WHERE status = 'sending' AND finished_at IS NULL
+             AND (EXISTS (SELECT 1 FROM deliveries WHERE issue_id = i.id AND state = 0)
+                 OR EXISTS (SELECT 1 FROM deliveries WHERE issue_id = i.id AND state = 4 AND next_at <= $1)) ORDER BY id";
+        let rows: Vec<(i64,)> = tx.rows(sql, args![now]).await?;
+        Ok(rows.into_iter().map(|(id,)| IssueId(id)).collect())
+    }
+
+    /// Starts what is due; one that has nobody to go to is done at once.
+    async fn start(&self, issues: &[(i64,)], now: Timestamp) -> Result<()> {
+        let mut tx = self.engine.write().await?;
+        for &(id,) in issues {
+            let sql = "UPDATE issues SET status = 'sending' WHERE id = $1 AND status = 'scheduled' AND (scheduled_at IS NULL OR scheduled_at <= $2)";
+            tx.run(sql, args![id, now]).await?;
+            finish(&mut tx, IssueId(id), now).await?;
+        }
+        tx.commit().await
     }
 
     /// When something will be due that is not now: the earliest scheduled Issue or deferred Delivery.
     pub async fn next_due(&self) -> Result<Option<Timestamp>> {
-        todo!()
-    }
-
-    /// Claims up to `limit` Deliveries (queued, or deferred and due) under a new lease. People who left, or were suppressed, since the Issue was
-    /// frozen become `skipped` here. Nothing to claim gives `None`.
-    pub async fn claim(
-        &self,
-        issue: IssueId,
-        worker: &str,
-        limit: u32,
-        length: Duration,
-        now: Timestamp,
-    ) -> Result<Option<(Lease, Vec<Leased>)>> {
-        let _ = (issue, worker, limit, length, now);
-        todo!()
-    }
-
-    /// Makes a lease last until `now + length`. [`super::StoreError::Fenced`] when it is over.
-    pub async fn renew(&self, lease: &Lease, length: Duration, now: Timestamp) -> Result<Lease> {
-        let _ = (lease, length, now);
-        todo!()
+        let mut tx = self.engine.read().await?;
+        let sql = "SELECT MIN(at) FROM (
+                 SELECT COALESCE(scheduled_at, created_at) AS at FROM issues WHERE status = 'scheduled' AND finished_at IS NULL
+                 UNION ALL
+                 SELECT (SELECT MIN(next_at) FROM deliveries WHERE issue_id = i.id AND state = 4) AS at
+                 FROM issues i WHERE status = 'sending' AND finished_at IS NULL
+             ) AS t";
+        let row: Option<(Option<i64>,)> = tx.row(sql, args![]).await?;
+        Ok(row.and_then(|(at,)| at).map(Timestamp))
     }
 
     /// One durable commit with the results of the last group and the intents of the next. Gives the intents that stand: a Delivery whose
     /// reader has left or whose Issue was paused or cancelled meanwhile is not among them (it became skipped, queued or cancelled) and must not be sent.
     /// [`super::StoreError::Fenced`], with nothing written, when the lease is over.
+    /// Committing the same again changes nothing, so a commit whose answer was lost can be repeated.
     pub async fn commit(&self, lease: &Lease, results: &[Record], intents: &[SubscriberId], now: Timestamp) -> Result<Vec<SubscriberId>> {
-        let _ = (lease, results, intents, now);
-        todo!()
-    }
-
-    /// Gives a lease back: what is still leased becomes queued; the Issue becomes `done` when nothing is left to do.
-    pub async fn release(&self, lease: &Lease, now: Timestamp) -> Result<()> {
-        let _ = (lease, now);
-        todo!()
-    }
-
-    /// Takes back leases that are over; with `all`, every lease (the caller holds the sender lock, so their owners are dead).
-    pub async fn recover(&self, all: bool, on_unknown: OnUnknown, now: Timestamp) -> Result<Recovered> {
-        let _ = (all, on_unknown, now);
-        todo!()
+        let mut tx = self.engine.write().await?;
+        let status = fence(&mut tx, lease, now).await?;
+        record(&mut tx, lease, results, status == IssueStatus::Cancelled, now).await?;
+        let standing = intend(&mut tx, lease, intents, status, now).await?;
+        tx.commit().await?;
+        Ok(standing)
     }
 
     /// Deliveries of an Issue that are not as they should be, at most `limit`.
     pub async fn troubles(&self, issue: IssueId, limit: u32) -> Result<Vec<Trouble>> {
-        let _ = (issue, limit);
-        todo!()
+        let mut tx = self.engine.read().await?;
+        let sql = "SELECT COALESCE(s.email, '(erased)'), d.state, d.class, d.code, d.reply, d.next_at
+             FROM deliveries d LEFT JOIN subscribers s ON s.id = d.subscriber_id
+             WHERE d.issue_id = $1 AND d.state IN (4, 5, 6, 7) ORDER BY d.state, d.subscriber_id LIMIT $2";
+        type Columns = (String, i64, Option<String>, Option<i64>, Option<String>, Option<i64>);
+        let rows: Vec<Columns> = tx.rows(sql, args![issue, limit]).await?;
+        let trouble = |(email, state, class, code, reply, next_at): Columns| {
+            let state = DeliveryState::from_code(state).and_then(trouble_word).unwrap_or("unknown").to_owned();
+            Trouble { email, state, class, code, reply, next_at: next_at.map(Timestamp) }
+        };
+        Ok(rows.into_iter().map(trouble).collect())
+    }
+}
+
+/// The lease must exist and not be over; gives where its Issue stands.
+async fn fence(tx: &mut Tx, lease: &Lease, now: Timestamp) -> Result<IssueStatus> {
+    let sql = "SELECT i.status FROM leases l JOIN issues i ON i.id = l.issue_id WHERE l.epoch = $1 AND l.issue_id = $2 AND l.until_at > $3";
+    let row: Option<(String,)> = tx.row(sql, args![lease.epoch, lease.issue, now]).await?;
+    let (word,) = row.ok_or(StoreError::Fenced)?;
+    IssueStatus::from_word(&word).ok_or_else(|| StoreError::Corrupt(format!("issue status {word:?}")))
+}
+
+/// Writes results onto the rows this lease holds. What it does not hold any more was already recorded.
+async fn record(tx: &mut Tx, lease: &Lease, results: &[Record], cancelled: bool, now: Timestamp) -> Result<()> {
+    let settled = results.iter().map(|result| settle(result, cancelled));
+    let (sent, others): (Vec<Settled>, Vec<Settled>) = settled.partition(|row| row.state == DeliveryState::Sent);
+    for sent in sent.chunks(CHUNK) {
+        let mut args = args![lease.issue, lease.epoch, now];
+        let ids = in_list(&mut args, sent.iter().map(|row| row.subscriber));
+        let sql = format!(
+            "UPDATE deliveries SET state = 3, attempts = attempts + 1, lease = NULL, changed_at = $3, class = NULL, code = NULL, reply = NULL
+             WHERE issue_id = $1 AND subscriber_id IN ({ids}) AND lease = $2"
+        );
+        tx.run(sql, args).await?;
+    }
+    for row in &others {
+        suppress_dead(tx, lease, row, now).await?;
+    }
+    for others in pieces(&others, 16) {
+        let mut args = args![lease.issue, lease.epoch, now];
+        let rows = value_rows(&mut args, others.iter().map(columns));
+        let sql = format!(
+            "WITH result (id, state, attempts, class, code, reply, next_at) AS (VALUES {rows})
+             UPDATE deliveries SET state = result.state, attempts = deliveries.attempts + result.attempts, lease = NULL, changed_at = $3,
+                 class = result.class, code = result.code, reply = result.reply, next_at = result.next_at
+             FROM result WHERE deliveries.issue_id = $1 AND deliveries.subscriber_id = result.id AND deliveries.lease = $2"
+        );
+        tx.run(sql, args).await?;
+    }
+    Ok(())
+}
+
+/// The rule of results: what each Outcome makes of a Delivery. Only of a cancelled Issue nothing is put back into the queue.
+fn settle(record: &Record, cancelled: bool) -> Settled {
+    use DeliveryState as S;
+    let again = |state: S| if cancelled { S::Cancelled } else { state };
+    let (state, class, reply) = match (&record.outcome, record.next_at) {
+        (Outcome::Sent(reply), _) => (S::Sent, None, Some(reply)),
+        (Outcome::Deferred { class, reply, .. }, Some(_)) => (again(S::Deferred), Some(*class), Some(reply)),
+        (Outcome::Deferred { class, reply, .. }, None) => (S::Failed, Some(*class), Some(reply)),
+        (Outcome::Failed { class, reply }, _) => (S::Failed, Some(*class), Some(reply)),
+        (Outcome::Unknown(reply), Some(_)) if !cancelled => (S::Deferred, None, Some(reply)),
+        (Outcome::Unknown(reply), _) => (S::Unknown, None, Some(reply)),
+        (Outcome::NotSent, _) => (again(S::Queued), None, None),
+    };
+    Settled {
+        subscriber: record.subscriber,
+        state,
+        attempts: i64::from(record.outcome != Outcome::NotSent),
+        class,
+        reply: reply.cloned(),
+        next_at: record.next_at.filter(|_| state == S::Deferred),
+    }
+}
+
+fn columns(row: &Settled) -> [Value; 7] {
+    let code = row.reply.as_ref().map(|reply| i64::from(reply.code)).filter(|code| *code > 0);
+    [
+        row.subscriber.into(),
+        row.state.into(),
+        row.attempts.into(),
+        row.class.map(FailureClass::word).into(),
+        code.into(),
+        row.reply.as_ref().map(words).into(),
+        row.next_at.into(),
+    ]
+}
+
+/// The reply as people read it, with its enhanced code in front once.
+fn words(reply: &Reply) -> String {
+    match &reply.enhanced {
+        Some(enhanced) if !reply.text.starts_with(enhanced.as_str()) => format!("{enhanced} {}", reply.text),
+        _ => reply.text.clone(),
+    }
+}
+
+/// An address that was refused for its own fault is never mailed again, on any List.
+async fn suppress_dead(tx: &mut Tx, lease: &Lease, row: &Settled, now: Timestamp) -> Result<()> {
+    let (DeliveryState::Failed, Some(FailureClass::Address), Some(reply)) = (row.state, row.class, &row.reply) else {
+        return Ok(());
+    };
+    let reason = format!("hard bounce: {} {}", reply.code, words(reply));
+    let sql = "INSERT INTO suppressions (email, reason, created_at)
+         SELECT s.email_key, $4, $5 FROM deliveries d JOIN subscribers s ON s.id = d.subscriber_id
+         WHERE d.issue_id = $1 AND d.subscriber_id = $2 AND d.lease = $3
+         ON CONFLICT (email) DO NOTHING";
+    tx.run(sql, args![lease.issue, row.subscriber, lease.epoch, reason, now]).await.map(|_| ())
+}
+
+/// Makes intents durable for those who still get it; gives them in their order.
+async fn intend(tx: &mut Tx, lease: &Lease, intents: &[SubscriberId], status: IssueStatus, now: Timestamp) -> Result<Vec<SubscriberId>> {
+    let mut standing = HashSet::new();
+    for intents in intents.chunks(CHUNK) {
+        if status != IssueStatus::Sending {
+            let state = if status == IssueStatus::Cancelled { DeliveryState::Cancelled } else { DeliveryState::Queued };
+            give_back(tx, lease, intents, state, now).await?;
+            continue;
+        }
+        let stay = look_again(tx, lease, intents, now).await?;
+        let mut args = args![lease.issue, lease.epoch, now];
+        let ids = in_list(&mut args, stay.iter().copied());
+        let sql =
+            format!("UPDATE deliveries SET state = 2, changed_at = $3 WHERE issue_id = $1 AND subscriber_id IN ({ids}) AND lease = $2");
+        tx.run(sql, args).await?;
+        standing.extend(stay);
+    }
+    Ok(intents.iter().copied().filter(|id| standing.contains(id)).collect())
+}
+
+/// Those of `intents` that this lease still holds and whose readers still get it; the others become skipped.
+async fn look_again(tx: &mut Tx, lease: &Lease, intents: &[SubscriberId], now: Timestamp) -> Result<Vec<SubscriberId>> {
+    let mut args = args![lease.issue, lease.epoch];
+    let ids = in_list(&mut args, intents.iter().copied());
+    let sql = format!(
+        "SELECT d.subscriber_id, x.state, p.reason FROM deliveries d
+         LEFT JOIN subscribers s ON s.id = d.subscriber_id
+         LEFT JOIN subscriptions x ON x.list_id = d.list_id AND x.subscriber_id = d.subscriber_id
+         LEFT JOIN suppressions p ON p.email = s.email_key
+         WHERE d.issue_id = $1 AND d.subscriber_id IN ({ids}) AND d.lease = $2"
+    );
+    let mut stay = Vec::with_capacity(intents.len());
+    let mut gone: BTreeMap<String, Vec<SubscriberId>> = BTreeMap::new();
+    for (id, state, suppressed) in tx.rows::<(i64, Option<i64>, Option<String>)>(sql, args).await? {
+        match left_out(state.and_then(SubscriptionState::from_code), suppressed.as_deref()) {
+            None => stay.push(SubscriberId(id)),
+            Some(reason) => gone.entry(reason).or_default().push(SubscriberId(id)),
+        }
+    }
+    skip(tx, lease.issue, gone, now).await?;
+    Ok(stay)
+}
+
+async fn give_back(tx: &mut Tx, lease: &Lease, intents: &[SubscriberId], state: DeliveryState, now: Timestamp) -> Result<()> {
+    let mut args = args![lease.issue, lease.epoch, now, state];
+    let ids = in_list(&mut args, intents.iter().copied());
+    let sql = format!(
+        "UPDATE deliveries SET state = $4, lease = NULL, changed_at = $3 WHERE issue_id = $1 AND subscriber_id IN ({ids}) AND lease = $2 AND state = 1"
+    );
+    tx.run(sql, args).await.map(|_| ())
+}
+
+const fn trouble_word(state: DeliveryState) -> Option<&'static str> {
+    match state {
+        DeliveryState::Failed => Some("failed"),
+        DeliveryState::Deferred => Some("deferred"),
+        DeliveryState::Unknown => Some("unknown"),
+        DeliveryState::Skipped => Some("skipped"),
+        _ => None,
     }
 }

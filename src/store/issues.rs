@@ -1,7 +1,10 @@
 //! Issues: frozen mailings, their status, and which Articles they carried.
 
-use super::{Result, Store};
-use crate::model::{Counts, Frozen, IssueId, IssueStatus, ListId, Timestamp};
+use super::audience::{SUPPRESSED, deciding};
+use super::sql::{CHUNK, Tx, Value, args, in_list, pieces, value_rows};
+use super::standing::each_once;
+use super::{Result, Store, StoreError};
+use crate::model::{Counts, DeliveryState, Frozen, IssueId, IssueStatus, ListId, SubscriptionState, Timestamp};
 
 /// What freezing hands over.
 #[derive(Debug, Clone)]
@@ -71,89 +74,247 @@ pub struct AudienceMember {
     pub left_out: Option<String>,
 }
 
+/// The columns of [`IssueRow`], in its order.
+const COLUMNS: &str = "id, digest, number, subject, status, reason, created_at, scheduled_at, started_at, finished_at";
+type Columns = (i64, Option<String>, i64, String, String, Option<String>, i64, Option<i64>, Option<i64>, Option<i64>);
+
 impl Store {
     /// Keeps a new Issue and makes its Deliveries (confirmed and not suppressed, at this moment) in one transaction.
-    /// Refused when an Article of it is already in another Issue of the same Digest.
+    /// Refused when an Article of it is already in another Issue of the same Digest, or when another Issue of the Digest took
+    /// its number meanwhile.
     pub async fn create_issue(&self, new: &NewIssue, now: Timestamp) -> Result<IssueId> {
-        let _ = (new, now);
-        todo!()
+        let frozen = serde_json::to_string(&new.frozen).map_err(|error| StoreError::Corrupt(error.to_string()))?;
+        let status = if new.hold.is_some() { IssueStatus::Paused } else { IssueStatus::Scheduled };
+        let mut tx = self.engine.write().await?;
+        let number = number_of(&mut tx, new).await?;
+        let id = IssueId(tx.numbers("issue", 1).await?);
+        keep_articles(&mut tx, id, new).await?;
+        let planned = expand(&mut tx, id, &each_once(&new.lists), now).await?;
+        let planned = i64::try_from(planned).unwrap_or(i64::MAX);
+        let sql = "INSERT INTO issues (id, digest, number, subject, status, reason, planned, created_at, scheduled_at, frozen)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
+        let (digest, hold) = (new.digest.as_deref(), new.hold.as_deref());
+        let args = args![id, digest, number, new.subject.as_str(), status.word(), hold, planned, now, new.scheduled_at, frozen];
+        tx.run(sql, args).await?;
+        tx.commit().await?;
+        Ok(id)
     }
 
     /// The next number an Issue of `digest` would have.
     pub async fn next_number(&self, digest: Option<&str>) -> Result<u64> {
-        let _ = digest;
-        todo!()
+        let Some(digest) = digest else { return Ok(1) };
+        let number = next_number(&mut self.engine.read().await?, digest).await?;
+        Ok(number.unsigned_abs())
     }
 
     /// One Issue.
     pub async fn issue(&self, id: IssueId) -> Result<Option<IssueRow>> {
-        let _ = id;
-        todo!()
+        let mut tx = self.engine.read().await?;
+        let row = tx.row::<Columns>(format!("SELECT {COLUMNS} FROM issues WHERE id = $1"), args![id]).await?;
+        row.map(issue_row).transpose()
     }
 
     /// The newest Issues first.
     pub async fn issues(&self, limit: u32) -> Result<Vec<IssueRow>> {
-        let _ = limit;
-        todo!()
+        let mut tx = self.engine.read().await?;
+        let rows = tx.rows::<Columns>(format!("SELECT {COLUMNS} FROM issues ORDER BY id DESC LIMIT $1"), args![limit]).await?;
+        rows.into_iter().map(issue_row).collect()
     }
 
     /// What an Issue froze.
     pub async fn frozen(&self, id: IssueId) -> Result<Frozen> {
-        let _ = id;
-        todo!()
+        let mut tx = self.engine.read().await?;
+        let row: Option<(String,)> = tx.row("SELECT frozen FROM issues WHERE id = $1", args![id]).await?;
+        let (json,) = row.ok_or_else(|| missing(id))?;
+        serde_json::from_str(&json).map_err(|error| StoreError::Corrupt(format!("what issue {} froze: {error}", id.0)))
     }
 
     /// How many of its Deliveries stand where. One consistent read.
     pub async fn counts(&self, id: IssueId) -> Result<Counts> {
-        let _ = id;
-        todo!()
+        let mut tx = self.engine.read().await?;
+        let planned: Option<(i64,)> = tx.row("SELECT planned FROM issues WHERE id = $1", args![id]).await?;
+        let (planned,) = planned.ok_or_else(|| missing(id))?;
+        let mut counts = Counts { planned: planned.unsigned_abs(), ..Counts::default() };
+        let sql = "SELECT state, COUNT(*) FROM deliveries WHERE issue_id = $1 GROUP BY state";
+        for (code, n) in tx.rows::<(i64, i64)>(sql, args![id]).await? {
+            let state = DeliveryState::from_code(code).ok_or_else(|| StoreError::Corrupt(format!("delivery state {code}")))?;
+            counts.add(state, n.unsigned_abs());
+        }
+        Ok(counts)
     }
 
     /// Which of `articles` were already in an Issue of `digest`.
     pub async fn already_in(&self, digest: &str, articles: &[String]) -> Result<std::collections::HashSet<String>> {
-        let _ = (digest, articles);
-        todo!()
+        let mut tx = self.engine.read().await?;
+        let mut known = std::collections::HashSet::new();
+        for articles in articles.chunks(CHUNK) {
+            let mut args = args![digest];
+            let ids = in_list(&mut args, articles.iter().map(String::as_str));
+            let sql = format!("SELECT article_id FROM issue_articles WHERE digest = $1 AND article_id IN ({ids})");
+            known.extend(tx.rows::<(String,)>(sql, args).await?.into_iter().map(|(id,)| id));
+        }
+        Ok(known)
     }
 
     /// The instant the last Issue of `digest` was frozen.
     pub async fn last_issue_at(&self, digest: &str) -> Result<Option<Timestamp>> {
-        let _ = digest;
-        todo!()
-    }
-
-    /// Who would get an Issue to these Lists, counted. The first List on which a person stands decides.
-    pub async fn audience(&self, lists: &[ListId]) -> Result<Audience> {
-        let _ = lists;
-        todo!()
-    }
-
-    /// The same by name, above `after` (an address), at most `limit`.
-    pub async fn audience_members(&self, lists: &[ListId], after: &str, limit: u32) -> Result<Vec<AudienceMember>> {
-        let _ = (lists, after, limit);
-        todo!()
+        let mut tx = self.engine.read().await?;
+        let row: Option<(Option<i64>,)> = tx.row("SELECT MAX(created_at) FROM issues WHERE digest = $1", args![digest]).await?;
+        Ok(row.and_then(|(at,)| at).map(Timestamp))
     }
 
     /// Stops an Issue (scheduled or sending) with the reason.
-    pub async fn pause_issue(&self, id: IssueId, reason: &str, now: Timestamp) -> Result<()> {
-        let _ = (id, reason, now);
-        todo!()
+    pub async fn pause_issue(&self, id: IssueId, reason: &str, _now: Timestamp) -> Result<()> {
+        let mut tx = self.engine.write().await?;
+        match status(&mut tx, id).await? {
+            (IssueStatus::Scheduled | IssueStatus::Sending, _) => {}
+            (IssueStatus::Paused, why) => return refused(id, &format!("already paused: {}", why.unwrap_or_default())),
+            (over, _) => return refused(id, &format!("{}; nothing to pause", over.word())),
+        }
+        tx.run("UPDATE issues SET status = 'paused', reason = $2 WHERE id = $1", args![id, reason]).await?;
+        tx.commit().await
     }
 
     /// Lets a paused Issue go on where it stood.
     pub async fn resume_issue(&self, id: IssueId, now: Timestamp) -> Result<()> {
-        let _ = (id, now);
-        todo!()
+        let mut tx = self.engine.write().await?;
+        match status(&mut tx, id).await?.0 {
+            IssueStatus::Paused => {}
+            other => return refused(id, &format!("{}, not paused; nothing to resume", other.word())),
+        }
+        let sql = "UPDATE issues SET reason = NULL,
+             status = CASE WHEN started_at IS NULL AND scheduled_at > $2 THEN 'scheduled' ELSE 'sending' END WHERE id = $1";
+        tx.run(sql, args![id, now]).await?;
+        tx.commit().await
     }
 
     /// Calls an Issue off: everything queued or deferred becomes cancelled.
     pub async fn cancel_issue(&self, id: IssueId, now: Timestamp) -> Result<()> {
-        let _ = (id, now);
-        todo!()
+        let mut tx = self.engine.write().await?;
+        if let (over @ (IssueStatus::Done | IssueStatus::Cancelled), _) = status(&mut tx, id).await? {
+            return refused(id, &format!("{}; nothing to cancel", over.word()));
+        }
+        for open in ["state = 0", "state = 4"] {
+            let sql = format!("UPDATE deliveries SET state = 8, next_at = NULL, changed_at = $2 WHERE issue_id = $1 AND {open}");
+            tx.run(sql, args![id, now]).await?;
+        }
+        tx.run("UPDATE issues SET status = 'cancelled', reason = NULL, finished_at = $2 WHERE id = $1", args![id, now]).await?;
+        tx.commit().await
     }
 
     /// Sends to the rest: failed (but not by the address's own fault), unknown and cancelled Deliveries become queued again. How many.
+    /// When there are any, the Issue is sending again, whatever it was.
     pub async fn retry_issue(&self, id: IssueId, now: Timestamp) -> Result<u64> {
-        let _ = (id, now);
-        todo!()
+        let mut tx = self.engine.write().await?;
+        if status(&mut tx, id).await?.0 == IssueStatus::Scheduled {
+            return refused(id, "scheduled; nothing to retry yet");
+        }
+        let sql = "UPDATE deliveries SET state = 0, next_at = NULL, changed_at = $2
+             WHERE issue_id = $1 AND (state IN (6, 8) OR (state = 5 AND (class IS NULL OR class <> 'address')))";
+        let queued = tx.run(sql, args![id, now]).await?;
+        if queued > 0 {
+            tx.run("UPDATE issues SET status = 'sending', reason = NULL, finished_at = NULL WHERE id = $1", args![id]).await?;
+        }
+        tx.commit().await?;
+        Ok(queued)
     }
+}
+
+/// An Issue that is being sent and has nothing left to do is done.
+pub(super) async fn finish(tx: &mut Tx, id: IssueId, now: Timestamp) -> Result<()> {
+    let sql = "UPDATE issues SET status = 'done', reason = NULL, finished_at = $2 WHERE id = $1 AND status = 'sending'
+         AND NOT EXISTS (SELECT 1 FROM deliveries WHERE issue_id = $1 AND state = 0)
+         AND NOT EXISTS (SELECT 1 FROM deliveries WHERE issue_id = $1 AND state = 4)
+         AND NOT EXISTS (SELECT 1 FROM deliveries WHERE issue_id = $1 AND lease IS NOT NULL)";
+    tx.run(sql, args![id, now]).await.map(|_| ())
+}
+
+/// Where an Issue stands, and why.
+pub(super) async fn status(tx: &mut Tx, id: IssueId) -> Result<(IssueStatus, Option<String>)> {
+    let row: Option<(String, Option<String>)> = tx.row("SELECT status, reason FROM issues WHERE id = $1", args![id]).await?;
+    let (word, reason) = row.ok_or_else(|| missing(id))?;
+    Ok((IssueStatus::from_word(&word).ok_or_else(|| StoreError::Corrupt(format!("issue status {word:?}")))?, reason))
+}
+
+async fn next_number(tx: &mut Tx, digest: &str) -> Result<i64> {
+    let row: Option<(i64,)> = tx.row("SELECT COALESCE(MAX(number), 0) + 1 FROM issues WHERE digest = $1", args![digest]).await?;
+    Ok(row.map_or(1, |(number,)| number))
+}
+
+/// The number it was frozen with, which readers will see; it must still be free.
+async fn number_of(tx: &mut Tx, new: &NewIssue) -> Result<i64> {
+    let frozen = i64::try_from(new.frozen.number).unwrap_or(i64::MAX);
+    let Some(digest) = &new.digest else { return Ok(frozen) };
+    let next = next_number(tx, digest).await?;
+    if frozen == next {
+        return Ok(next);
+    }
+    Err(StoreError::Refused(format!("number {frozen} of digest {digest} is not the next one ({next}); freeze the issue again")))
+}
+
+/// Keeps which Articles the Digest has carried; one that it carried before refuses the Issue.
+async fn keep_articles(tx: &mut Tx, id: IssueId, new: &NewIssue) -> Result<()> {
+    let Some(digest) = &new.digest else { return Ok(()) };
+    for articles in pieces(&new.articles, CHUNK) {
+        let mut args = args![digest.as_str()];
+        let ids = in_list(&mut args, articles.iter().map(String::as_str));
+        let sql = format!("SELECT article_id, issue_id FROM issue_articles WHERE digest = $1 AND article_id IN ({ids}) LIMIT 1");
+        if let Some((article, issue)) = tx.row::<(String, i64)>(sql, args).await? {
+            return Err(StoreError::Refused(format!("article {article} was already in issue {issue} of digest {digest}")));
+        }
+        let mut args = Vec::new();
+        let rows = value_rows(&mut args, articles.iter().map(|article| [digest.as_str().into(), article.as_str().into(), Value::from(id)]));
+        // An Article named twice in one Issue is one Article.
+        let sql =
+            format!("INSERT INTO issue_articles (digest, article_id, issue_id) VALUES {rows} ON CONFLICT (digest, article_id) DO NOTHING");
+        tx.run(sql, args).await?;
+    }
+    Ok(())
+}
+
+/// One Delivery for each person who gets it; how many.
+async fn expand(tx: &mut Tx, id: IssueId, lists: &[ListId], now: Timestamp) -> Result<u64> {
+    if lists.is_empty() {
+        return Ok(0);
+    }
+    let confirmed = SubscriptionState::Confirmed.code();
+    let mut planned = 0;
+    for (position, list) in lists.iter().enumerate() {
+        let mut args = Vec::new();
+        let deciding = deciding(&mut args, lists);
+        args.extend(args![id, list, now, confirmed, position]);
+        let [issue, list, now, confirmed, position] = std::array::from_fn(|n| format!("${}", lists.len() + 1 + n));
+        // A rank is position * 10 + state; a pending one is far behind and never confirmed.
+        let sql = format!(
+            "INSERT INTO deliveries (issue_id, subscriber_id, list_id, state, attempts, changed_at)
+             SELECT {issue}, subscriber_id, {list}, 0, 0, {now} FROM ({deciding}) AS d
+             WHERE rank = {position} * 10 + {confirmed} AND subscriber_id NOT IN ({SUPPRESSED})"
+        );
+        planned += tx.run(sql, args).await?;
+    }
+    Ok(planned)
+}
+
+fn issue_row(row: Columns) -> Result<IssueRow> {
+    let (id, digest, number, subject, status, reason, created_at, scheduled_at, started_at, finished_at) = row;
+    Ok(IssueRow {
+        id: IssueId(id),
+        digest,
+        number,
+        subject,
+        status: IssueStatus::from_word(&status).ok_or_else(|| StoreError::Corrupt(format!("issue status {status:?}")))?,
+        reason,
+        created_at: Timestamp(created_at),
+        scheduled_at: scheduled_at.map(Timestamp),
+        started_at: started_at.map(Timestamp),
+        finished_at: finished_at.map(Timestamp),
+    })
+}
+
+fn missing(id: IssueId) -> StoreError {
+    StoreError::Refused(format!("there is no issue {}", id.0))
+}
+
+fn refused<T>(id: IssueId, words: &str) -> Result<T> {
+    Err(StoreError::Refused(format!("issue {} is {words}", id.0)))
 }

@@ -1,23 +1,50 @@
 //! Small facts about the publication itself: its signing key.
 
-use super::{Result, Store};
+use super::sql::args;
+use super::{Result, Store, StoreError};
 use crate::model::link::LinkKey;
+
+/// Under which name the signing key is kept, in hexadecimal.
+const LINK_KEY: &str = "link_key";
 
 impl Store {
     /// The key that signs links; 32 random bytes made at the first call and kept.
     pub async fn link_key(&self) -> Result<LinkKey> {
-        todo!()
+        let kept = match self.meta(LINK_KEY).await? {
+            Some(kept) => kept,
+            None => self.new_link_key().await?,
+        };
+        Ok(LinkKey::new(&from_hex(&kept).ok_or_else(|| StoreError::Corrupt("the link key".to_owned()))?))
+    }
+
+    /// Keeps fresh bytes unless somebody was faster, and gives what is kept.
+    async fn new_link_key(&self) -> Result<String> {
+        let bytes: [u8; 32] = rand::random();
+        let fresh: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        let mut tx = self.engine.write().await?;
+        tx.run("INSERT INTO meta (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING", args![LINK_KEY, fresh]).await?;
+        let kept: Option<(String,)> = tx.row("SELECT value FROM meta WHERE name = $1", args![LINK_KEY]).await?;
+        tx.commit().await?;
+        kept.map(|(value,)| value).ok_or_else(|| StoreError::Corrupt("the link key".to_owned()))
     }
 
     /// A small fact kept under `key`.
     pub async fn meta(&self, key: &str) -> Result<Option<String>> {
-        let _ = key;
-        todo!()
+        let mut tx = self.engine.read().await?;
+        let row: Option<(String,)> = tx.row("SELECT value FROM meta WHERE name = $1", args![key]).await?;
+        Ok(row.map(|(value,)| value))
     }
 
     /// Keeps a small fact.
     pub async fn set_meta(&self, key: &str, value: &str) -> Result<()> {
-        let _ = (key, value);
-        todo!()
+        let mut tx = self.engine.write().await?;
+        let sql = "INSERT INTO meta (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value";
+        tx.run(sql, args![key, value]).await?;
+        tx.commit().await
     }
+}
+
+fn from_hex(text: &str) -> Option<Vec<u8>> {
+    let digits = text.as_bytes().chunks_exact(2);
+    digits.map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()).collect()
 }

@@ -8,12 +8,26 @@ pub mod runs;
 pub mod subscribers;
 pub mod suppressions;
 
+mod audience;
+mod leases;
+mod open;
+mod sql;
+mod standing;
+mod upsert;
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::path::PathBuf;
+
 use crate::config::StoreUrl;
 use crate::model::Timestamp;
+use sql::Engine;
 
 /// The one store of a publication. Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct Store {}
+pub struct Store {
+    engine: Engine,
+    lock_file: PathBuf,
+}
 
 /// What can go wrong in the store.
 #[derive(Debug, thiserror::Error)]
@@ -28,7 +42,7 @@ pub enum StoreError {
     #[error("{0}")]
     Refused(String),
     /// The database itself.
-    #[error("the store failed")]
+    #[error("the store failed: {0}")]
     Database(#[from] sqlx::Error),
     /// A row that cannot be read.
     #[error("a row of the store cannot be read: {0}")]
@@ -43,23 +57,33 @@ pub type Result<T, E = StoreError> = std::result::Result<T, E>;
 
 impl Store {
     /// Opens the store, makes it when it is new, and brings its tables up to date.
-    pub async fn open(url: &StoreUrl, now: Timestamp) -> Result<Self> {
-        let _ = (url, now);
-        todo!()
+    pub async fn open(url: &StoreUrl, _now: Timestamp) -> Result<Self> {
+        let StoreUrl::Sqlite(file) = url;
+        let engine = open::sqlite(file).await?;
+        let mut lock_file = file.clone().into_os_string();
+        lock_file.push(".lock");
+        Ok(Self { engine, lock_file: lock_file.into() })
     }
 
     /// Closes every connection; what was committed is on disk.
     pub async fn close(&self) {
-        todo!()
+        self.engine.close().await;
     }
 
     /// Becomes the one process that sends from this SQLite file, until the guard is dropped.
     /// Leases of earlier processes are dead from then on. Fails with [`StoreError::Busy`] when another process holds it.
     pub fn sender_lock(&self) -> Result<SenderLock> {
-        todo!()
+        let failed = |error: std::io::Error| StoreError::Open(format!("{}: {error}", self.lock_file.display()));
+        // The lock is the kernel's and ends with the process, however it ends; the empty file stays and means nothing.
+        let file = OpenOptions::new().create(true).truncate(false).write(true).open(&self.lock_file).map_err(failed)?;
+        match file.try_lock() {
+            Ok(()) => Ok(SenderLock(Some(file))),
+            Err(TryLockError::WouldBlock) => Err(StoreError::Busy),
+            Err(TryLockError::Error(error)) => Err(failed(error)),
+        }
     }
 }
 
 /// Proof that this process may send. Drop it to let another.
 #[derive(Debug)]
-pub struct SenderLock(#[allow(dead_code)] Option<std::fs::File>);
+pub struct SenderLock(#[allow(dead_code)] Option<File>);

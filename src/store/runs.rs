@@ -1,6 +1,7 @@
 //! Runs: due moments of Schedules, each once by a unique (schedule, instant) key.
 
-use super::{Result, Store};
+use super::sql::args;
+use super::{Result, Store, StoreError};
 use crate::model::Timestamp;
 
 /// How a Run ended.
@@ -15,25 +16,39 @@ pub enum RunResult {
 impl Store {
     /// Claims the Run of `schedule` at `due`; false when somebody has it already. Claiming and finishing are one each.
     pub async fn claim_run(&self, schedule: &str, due: Timestamp, now: Timestamp) -> Result<bool> {
-        let _ = (schedule, due, now);
-        todo!()
+        let mut tx = self.engine.write().await?;
+        let sql = "INSERT INTO runs (schedule, due_at, claimed_at) VALUES ($1, $2, $3) ON CONFLICT (schedule, due_at) DO NOTHING";
+        let claimed = tx.run(sql, args![schedule, due, now]).await?;
+        tx.commit().await?;
+        Ok(claimed > 0)
     }
 
     /// Records how a claimed Run ended.
     pub async fn finish_run(&self, schedule: &str, due: Timestamp, result: &RunResult, now: Timestamp) -> Result<()> {
-        let _ = (schedule, due, result, now);
-        todo!()
+        let (issue, note) = match result {
+            RunResult::Issue(issue) => (Some(*issue), None),
+            RunResult::Nothing(why) => (None, Some(why.as_str())),
+        };
+        let mut tx = self.engine.write().await?;
+        let sql = "UPDATE runs SET finished_at = $3, issue_id = $4, note = $5 WHERE schedule = $1 AND due_at = $2";
+        if tx.run(sql, args![schedule, due, now, issue, note]).await? == 0 {
+            return Err(StoreError::Refused(format!("the run of {schedule} due {} was never claimed", due.rfc3339())));
+        }
+        tx.commit().await
     }
 
     /// The latest due moment of `schedule` that was claimed.
     pub async fn last_run(&self, schedule: &str) -> Result<Option<Timestamp>> {
-        let _ = schedule;
-        todo!()
+        let mut tx = self.engine.read().await?;
+        let row: Option<(Option<i64>,)> = tx.row("SELECT MAX(due_at) FROM runs WHERE schedule = $1", args![schedule]).await?;
+        Ok(row.and_then(|(due,)| due).map(Timestamp))
     }
 
     /// Runs that were claimed and never finished (a crash between the two), oldest first.
     pub async fn open_runs(&self, schedule: &str) -> Result<Vec<Timestamp>> {
-        let _ = schedule;
-        todo!()
+        let mut tx = self.engine.read().await?;
+        let sql = "SELECT due_at FROM runs WHERE schedule = $1 AND finished_at IS NULL ORDER BY due_at";
+        let rows: Vec<(i64,)> = tx.rows(sql, args![schedule]).await?;
+        Ok(rows.into_iter().map(|(due,)| Timestamp(due)).collect())
     }
 }

@@ -2,7 +2,8 @@
 
 use serde_json::{Map, Value};
 
-use super::{Result, Store};
+use super::sql::{Tx, args};
+use super::{Result, Store, StoreError};
 use crate::model::{EmailAddress, ListId, Subscriber, SubscriberId, SubscriptionState, Timestamp};
 
 /// One row to bring in.
@@ -61,39 +62,44 @@ pub struct SubscriptionRow {
     pub changed_at: Timestamp,
 }
 
-impl Store {
-    /// Brings a batch onto `list` in state `state`, in one transaction: at most a few thousand rows a call.
-    /// Suppressed addresses and people who left are never revived. The results are in the order of the rows.
-    /// With `dry_run` nothing is written and the results are what they would be.
-    pub async fn upsert_subscribers(
-        &self,
-        rows: &[NewSubscriber],
-        list: &ListId,
-        state: SubscriptionState,
-        source: &str,
-        dry_run: bool,
-        now: Timestamp,
-    ) -> Result<Vec<Upserted>> {
-        let _ = (rows, list, state, source, dry_run, now);
-        todo!()
-    }
+/// The columns of a [`Subscriber`], in its order.
+const COLUMNS: &str = "s.id, s.email, s.name, s.attributes, s.language, s.timezone, s.created_at";
+/// A row of [`COLUMNS`].
+pub(super) type SubscriberRow = (i64, String, Option<String>, String, Option<String>, Option<String>, i64);
 
+impl Store {
     /// The person with this address.
     pub async fn person(&self, email: &EmailAddress) -> Result<Option<Person>> {
-        let _ = email;
-        todo!()
+        let mut tx = self.engine.read().await?;
+        let sql = format!("SELECT {COLUMNS} FROM subscribers s WHERE s.email_key = $1");
+        let found: Vec<SubscriberRow> = tx.rows(sql, args![email.key()]).await?;
+        Ok(persons(&mut tx, found).await?.pop())
     }
 
     /// The Subscriber with this number.
     pub async fn subscriber(&self, id: SubscriberId) -> Result<Option<Subscriber>> {
-        let _ = id;
-        todo!()
+        let mut tx = self.engine.read().await?;
+        let row: Option<SubscriberRow> = tx.row(format!("SELECT {COLUMNS} FROM subscribers s WHERE s.id = $1"), args![id]).await?;
+        row.map(subscriber).transpose()
     }
 
     /// People on `list` (or all) with number above `after`, in order, at most `limit`: pages through any number.
     pub async fn people(&self, list: Option<&ListId>, after: SubscriberId, limit: u32) -> Result<Vec<Person>> {
-        let _ = (list, after, limit);
-        todo!()
+        let mut tx = self.engine.read().await?;
+        let found: Vec<SubscriberRow> = match list {
+            None => {
+                let sql = format!("SELECT {COLUMNS} FROM subscribers s WHERE s.id > $1 ORDER BY s.id LIMIT $2");
+                tx.rows(sql, args![after, limit]).await?
+            }
+            Some(list) => {
+                let sql = format!(
+                    "SELECT {COLUMNS} FROM subscriptions x JOIN subscribers s ON s.id = x.subscriber_id
+                     WHERE x.list_id = $3 AND x.subscriber_id > $1 ORDER BY x.subscriber_id LIMIT $2"
+                );
+                tx.rows(sql, args![after, limit, list]).await?
+            }
+        };
+        persons(&mut tx, found).await
     }
 
     /// Changes the state of a Subscription that exists; true when it was another before.
@@ -105,7 +111,78 @@ impl Store {
         source: &str,
         now: Timestamp,
     ) -> Result<bool> {
-        let _ = (id, list, state, source, now);
-        todo!()
+        let mut tx = self.engine.write().await?;
+        let sql =
+            "UPDATE subscriptions SET state = $3, source = $4, changed_at = $5 WHERE list_id = $1 AND subscriber_id = $2 AND state <> $3";
+        let changed = tx.run(sql, args![list, id, state.code(), source, now]).await?;
+        tx.commit().await?;
+        Ok(changed > 0)
     }
+
+    /// Removes a person and all that is known of them; true when there was one. Suppress the address first if it must never be
+    /// mailed again. The ledger keeps their number without a name, and what waited for them is skipped.
+    pub async fn erase_subscriber(&self, id: SubscriberId, now: Timestamp) -> Result<bool> {
+        let mut tx = self.engine.write().await?;
+        tx.run("DELETE FROM subscriptions WHERE subscriber_id = $1", args![id]).await?;
+        let erased = tx.run("DELETE FROM subscribers WHERE id = $1", args![id]).await?;
+        // A reply may quote the address.
+        let sql =
+            "UPDATE deliveries SET reply = NULL WHERE issue_id IN (SELECT id FROM issues) AND subscriber_id = $1 AND reply IS NOT NULL";
+        tx.run(sql, args![id]).await?;
+        let sql = "UPDATE deliveries SET state = 7, next_at = NULL, changed_at = $2, reply = 'erased'
+             WHERE issue_id IN (SELECT id FROM issues) AND subscriber_id = $1 AND state IN (0, 4)";
+        tx.run(sql, args![id, now]).await?;
+        tx.commit().await?;
+        Ok(erased > 0)
+    }
+}
+
+/// Reads a row of [`COLUMNS`].
+pub(super) fn subscriber(row: SubscriberRow) -> Result<Subscriber> {
+    let (id, email, name, attributes, language, timezone, created_at) = row;
+    let corrupt = |what: &str| StoreError::Corrupt(format!("the {what} of subscriber {id}"));
+    Ok(Subscriber {
+        id: SubscriberId(id),
+        email: EmailAddress::parse(&email).map_err(|_| corrupt("address"))?,
+        name,
+        attributes: parse_attributes(&attributes).ok_or_else(|| corrupt("attributes"))?,
+        language,
+        timezone,
+        created_at: Timestamp(created_at),
+    })
+}
+
+/// Reads the attributes' JSON; most people have none.
+pub(super) fn parse_attributes(json: &str) -> Option<Map<String, Value>> {
+    if json == "{}" { Some(Map::new()) } else { serde_json::from_str(json).ok() }
+}
+
+/// Adds Subscriptions and suppressions to people in the order of their numbers.
+async fn persons(tx: &mut Tx, found: Vec<SubscriberRow>) -> Result<Vec<Person>> {
+    let (Some(first), Some(last)) = (found.first().map(|row| row.0), found.last().map(|row| row.0)) else {
+        return Ok(Vec::new());
+    };
+    let mut people = Vec::with_capacity(found.len());
+    for row in found {
+        people.push(Person { subscriber: subscriber(row)?, subscriptions: Vec::new(), suppressed: None });
+    }
+    let sql = "SELECT subscriber_id, list_id, state, source, changed_at FROM subscriptions
+         WHERE subscriber_id BETWEEN $1 AND $2 ORDER BY subscriber_id, list_id";
+    let mut at = 0;
+    for (id, list, state, source, changed_at) in tx.rows::<(i64, String, i64, String, i64)>(sql, args![first, last]).await? {
+        while people.get(at).is_some_and(|person| person.subscriber.id.0 < id) {
+            at += 1;
+        }
+        let Some(person) = people.get_mut(at).filter(|person| person.subscriber.id.0 == id) else { continue };
+        let list = ListId::parse(&list).map_err(StoreError::Corrupt)?;
+        let state = SubscriptionState::from_code(state).ok_or_else(|| StoreError::Corrupt(format!("subscription state {state}")))?;
+        person.subscriptions.push(SubscriptionRow { list, state, source, changed_at: Timestamp(changed_at) });
+    }
+    let sql = "SELECT s.id, p.reason FROM subscribers s JOIN suppressions p ON p.email = s.email_key WHERE s.id BETWEEN $1 AND $2";
+    for (id, reason) in tx.rows::<(i64, String)>(sql, args![first, last]).await? {
+        if let Ok(at) = people.binary_search_by_key(&id, |person| person.subscriber.id.0) {
+            people[at].suppressed = Some(reason);
+        }
+    }
+    Ok(people)
 }

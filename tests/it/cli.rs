@@ -1,1 +1,325 @@
-//! Tests of the cli room, through its door.
+//! The command line as people use it: the first ten minutes, and what happens when they get it wrong.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use tempfile::TempDir;
+
+/// A folder in which the real binary is run.
+struct Desk(TempDir);
+
+impl Desk {
+    fn empty() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    /// A publication as `init` makes it, with one article that is live.
+    fn publication() -> Self {
+        let desk = Self::empty();
+        desk.ok(&["init", ".", "--title", "The Test Letter", "--url", "https://letter.example.com", "--email", "desk@letter.example.com"]);
+        desk.write("content/2026-01-05-first.md", "+++\ntitle = \"The first\"\n+++\nA **bold** start.\n");
+        desk
+    }
+
+    fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    fn write(&self, name: &str, text: &str) {
+        std::fs::write(self.path().join(name), text).unwrap();
+    }
+
+    fn edit(&self, name: &str, from: &str, to: &str) {
+        let text = std::fs::read_to_string(self.path().join(name)).unwrap();
+        assert!(text.contains(from), "{name} has no {from:?}");
+        self.write(name, &text.replace(from, to));
+    }
+
+    fn run(&self, args: &[&str]) -> Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_postrider"));
+        command.args(args).current_dir(self.path()).env("NO_COLOR", "1").env("RUST_BACKTRACE", "0").env_remove("TZ");
+        command.stdin(std::process::Stdio::null()).output().unwrap()
+    }
+
+    /// Runs, expects exit code 0, gives standard output.
+    fn ok(&self, args: &[&str]) -> String {
+        self.fails(args, 0).0
+    }
+
+    /// Runs, expects `code`, gives standard output and standard error.
+    fn fails(&self, args: &[&str], code: i32) -> (String, String) {
+        let output = self.run(args);
+        let (out, err) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
+        assert_eq!(output.status.code(), Some(code), "postrider {args:?} was expected to exit with {code}\n{out}\n{err}");
+        (out, err)
+    }
+
+    fn json(&self, args: &[&str]) -> serde_json::Value {
+        serde_json::from_str(&self.ok(args)).unwrap()
+    }
+}
+
+#[test]
+fn init_makes_a_publication_that_checks_and_builds_at_once() {
+    let desk = Desk::empty();
+    let said = desk.ok(&["init", "my-letter"]);
+    assert!(said.contains("created config.toml, content/hello.md"), "{said}");
+    assert!(said.contains("next: cd my-letter && postrider dev"), "{said}");
+    let config = desk.path().join("my-letter/config.toml");
+    let config = config.to_str().unwrap();
+    let checked = desk.ok(&["--config", config, "check"]);
+    assert!(checked.contains("0 errors"), "{checked}");
+    let built = desk.ok(&["--config", config, "build"]);
+    assert!(built.contains("built 1 article, 3 feeds"), "{built}");
+    assert!(desk.path().join("my-letter/public/rss.xml").exists(), "the default folder lies beside config.toml");
+}
+
+#[test]
+fn init_refuses_a_folder_that_is_not_empty_and_writes_nothing() {
+    let desk = Desk::empty();
+    desk.write("notes.txt", "mine");
+    let (_, error) = desk.fails(&["init", "."], 2);
+    assert!(error.contains("not empty; nothing was written"), "{error}");
+    assert!(!desk.path().join("config.toml").exists());
+}
+
+#[test]
+fn new_makes_an_article_and_never_overwrites_one() {
+    let desk = Desk::publication();
+    let said = desk.ok(&["new", "Second thoughts, later"]);
+    let file = said.trim().strip_prefix("created ").unwrap();
+    assert!(file.starts_with("content/20") && file.ends_with("-second-thoughts-later.md"), "{said}");
+    desk.fails(&["new", "Second thoughts, later"], 1);
+    desk.fails(&["new", " "], 2);
+}
+
+#[test]
+fn a_typo_in_the_config_is_shown_with_its_line_and_the_key_that_was_meant() {
+    let desk = Desk::publication();
+    desk.edit("config.toml", "timezone = ", "timzone = ");
+    let (_, error) = desk.fails(&["check"], 3);
+    assert!(error.contains("config.toml:") && error.contains("timzone") && error.contains("did you mean \"timezone\"?"), "{error}");
+    let (_, error) = desk.fails(&["send", "weekly", "--yes"], 3);
+    assert!(error.contains("did you mean"), "{error}");
+}
+
+#[test]
+fn a_broken_article_is_named_and_does_not_hide_the_others() {
+    let desk = Desk::publication();
+    desk.write("content/broken.md", "+++\ntitle = \"No end\ndate = 2026-01-06\n+++\nText\n");
+    let (_, error) = desk.fails(&["check"], 3);
+    assert!(error.contains("content/broken.md:2"), "{error}");
+    let (_, error) = desk.fails(&["build"], 3);
+    assert!(error.contains("content/broken.md:2"), "{error}");
+    let feed = std::fs::read_to_string(desk.path().join("public/rss.xml")).unwrap();
+    assert!(feed.contains("The first"), "the article that can be read is published");
+}
+
+#[test]
+fn without_a_config_the_hint_says_how_to_begin() {
+    let (_, error) = Desk::empty().fails(&["build"], 3);
+    assert!(error.contains("there is no config.toml here") && error.contains("postrider init"), "{error}");
+}
+
+#[test]
+fn wrong_usage_exits_with_2_and_says_what_was_meant() {
+    let desk = Desk::publication();
+    desk.fails(&["sned"], 2);
+    desk.fails(&["send"], 2);
+    let (_, error) = desk.fails(&["send", "weekley", "--yes"], 2);
+    assert!(error.contains("did you mean `weekly`?"), "{error}");
+    let (_, error) = desk.fails(&["send", "weekly", "--list", "dayly"], 2);
+    assert!(error.contains("lists in config.toml: weekly"), "{error}");
+    let (_, error) = desk.fails(&["subscribers", "add", "no-address", "--list", "weekly"], 2);
+    assert!(error.contains("needs an @"), "{error}");
+    let (_, error) = desk.fails(&["subscribers", "add", "a@example.org", "--list", "weekly", "--name", "A\r\nBcc: b@example.org"], 2);
+    assert!(error.contains("a name cannot contain '\\r'"), "{error}");
+    let (_, error) = desk.fails(&["run", "--roles", "sent"], 2);
+    assert!(error.contains("web, schedule, fetch, send, bounce"), "{error}");
+}
+
+#[test]
+fn preview_writes_html_text_and_message_and_prints_their_sizes() {
+    let desk = Desk::publication();
+    let said = desk.ok(&["preview", "weekly", "--out", "p"]);
+    assert!(said.contains("KiB of 102.0 KiB"), "{said}");
+    for name in ["issue.html", "issue.txt", "issue.eml"] {
+        let text = std::fs::read_to_string(desk.path().join("p").join(name)).unwrap();
+        assert!(text.contains("The first"), "{name} has the article");
+    }
+    desk.ok(&["subscribers", "add", "ann@example.org", "--list", "weekly", "--name", "Ann Example"]);
+    desk.ok(&["preview", "first", "--as", "ann@example.org", "--out", "p"]);
+    let message = std::fs::read_to_string(desk.path().join("p/issue.eml")).unwrap();
+    assert!(
+        message.contains("To: Ann Example <ann@example.org>") || message.contains("To: \"Ann Example\" <ann@example.org>"),
+        "{message}"
+    );
+    desk.fails(&["preview", "weekly", "--as", "nobody@example.org"], 1);
+}
+
+#[test]
+fn a_dry_run_says_who_gets_it_who_does_not_and_why_and_writes_nothing() {
+    let desk = Desk::publication();
+    for (email, more) in
+        [("ann@example.org", &[][..]), ("ben@example.org", &["--pending"]), ("cy@example.org", &[]), ("di@example.org", &[])]
+    {
+        desk.ok(&[&["subscribers", "add", email, "--list", "weekly"], more].concat());
+    }
+    desk.ok(&["subscribers", "remove", "cy@example.org", "--list", "weekly"]);
+    desk.ok(&["suppressions", "add", "di@example.org", "--reason", "asked by letter"]);
+    let said = desk.ok(&["send", "weekly", "--dry-run"]);
+    assert!(said.starts_with("1 would get it, 3 would not (1 opted out, 1 unconfirmed, 1 suppressed)"), "{said}");
+    assert!(
+        said.contains("gets it  ann@example.org") && said.contains("not      di@example.org (weekly): suppressed: asked by letter"),
+        "{said}"
+    );
+    let data = desk.json(&["--json", "send", "weekly", "--dry-run"]);
+    assert_eq!((&data["recipients"], &data["pending"]), (&1.into(), &1.into()), "{data}");
+    assert_eq!(desk.json(&["--json", "issues"]), serde_json::json!([]), "a dry run makes no issue");
+    assert!(desk.json(&["--json", "subscribers", "list"]).as_array().unwrap().len() == 4);
+}
+
+#[test]
+fn without_a_terminal_nobody_is_mailed_unless_yes_is_said() {
+    let desk = Desk::publication();
+    desk.ok(&["subscribers", "add", "ann@example.org", "--list", "weekly"]);
+    let (_, error) = desk.fails(&["send", "weekly"], 2);
+    assert!(error.contains("this would mail 1 reader") && error.contains("--yes"), "{error}");
+}
+
+#[test]
+fn a_relay_that_is_down_loses_nothing_and_exits_with_4() {
+    let desk = Desk::publication();
+    // A port that was free a moment ago: nothing listens there.
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    desk.edit("config.toml", "smtp://127.0.0.1:2525", &format!("smtp://127.0.0.1:{port}"));
+    desk.ok(&["subscribers", "add", "ann@example.org", "--list", "weekly"]);
+    let (_, error) = desk.fails(&["send", "weekly", "--yes"], 4);
+    assert!(error.contains("nothing is lost"), "{error}");
+    let issue = desk.json(&["--json", "issues", "show", "1"]);
+    assert_eq!(issue["planned"], 1, "{issue}");
+    let waiting = issue["queued"].as_u64().unwrap() + issue["deferred"].as_u64().unwrap();
+    assert_eq!(waiting, 1, "the delivery waits: {issue}");
+    let (_, error) = desk.fails(&["send", "first", "--to", "me@example.org"], 4);
+    assert!(error.contains("the test message was not sent"), "{error}");
+}
+
+#[test]
+fn an_issue_is_scheduled_in_the_sites_zone_and_can_be_cancelled() {
+    let desk = Desk::publication();
+    desk.edit("config.toml", "timezone = \"UTC\"", "timezone = \"Europe/Paris\"");
+    desk.ok(&["subscribers", "add", "ann@example.org", "--list", "weekly"]);
+    let said = desk.ok(&["send", "weekly", "--at", "tomorrow 09:00", "--yes"]);
+    assert!(said.contains("09:00 Europe/Paris (in ") && said.contains("cancel: postrider issues cancel 1"), "{said}");
+    assert_eq!(desk.json(&["--json", "issues", "show", "1"])["status"], "scheduled");
+    desk.ok(&["issues", "cancel", "1"]);
+    let issue = desk.json(&["--json", "issues", "show", "1"]);
+    assert_eq!((&issue["status"], &issue["cancelled"]), (&"cancelled".into(), &1.into()), "{issue}");
+    let (_, error) = desk.fails(&["send", "weekly", "--at", "yesterday", "--yes"], 2);
+    assert!(error.contains("tomorrow 09:00"), "{error}");
+}
+
+#[test]
+fn the_same_article_is_never_in_two_issues_of_a_digest() {
+    let desk = Desk::publication();
+    desk.ok(&["subscribers", "add", "ann@example.org", "--list", "weekly"]);
+    desk.ok(&["send", "weekly", "--at", "tomorrow 09:00", "--yes"]);
+    let said = desk.ok(&["send", "weekly", "--yes"]);
+    assert!(said.contains("no issue of weekly: no new article since the last issue"), "{said}");
+}
+
+#[test]
+fn schedule_prints_the_coming_runs_with_their_zone() {
+    let desk = Desk::publication();
+    let runs = desk.json(&["--json", "schedule", "--next", "3"]);
+    let runs = runs.as_array().unwrap();
+    assert_eq!(runs.len(), 3);
+    for run in runs {
+        assert_eq!(run["digest"], "weekly");
+        let at = chrono::DateTime::parse_from_rfc3339(run["at"].as_str().unwrap()).unwrap();
+        assert_eq!(at.format("%a %H:%M:%S").to_string(), "Mon 09:00:00");
+    }
+    assert!(desk.ok(&["schedule", "--next", "1"]).contains("09:00:00  UTC"));
+}
+
+#[test]
+fn an_import_reports_what_became_of_every_row() {
+    let desk = Desk::publication();
+    desk.ok(&["subscribers", "add", "gone@example.org", "--list", "weekly"]);
+    desk.ok(&["subscribers", "remove", "gone@example.org"]);
+    desk.write(
+        "people.csv",
+        "\u{feff}E-Mail;Name;City\nann@example.org;Ann;Lisbon\nnot an address;X;Y\nann@example.org;Ann;Lisbon\ngone@example.org;G;H\n",
+    );
+    let output = desk.run(&["--json", "subscribers", "import", "people.csv", "--list", "weekly", "--confirmed", "--yes"]);
+    assert_eq!(output.status.code(), Some(1), "there are rows the user can mend");
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let expected = serde_json::json!({"rows": 4, "new": 1, "updated": 0, "unchanged": 0, "suppressed": 0, "unsubscribed": 1, "invalid": 1, "duplicate": 1});
+    assert_eq!(report, expected);
+    let problems = String::from_utf8(output.stderr).unwrap();
+    assert!(problems.contains("people.csv:3"), "{problems}");
+    let person = desk.json(&["--json", "subscribers", "show", "ann@example.org"]);
+    assert_eq!(
+        person["subscriber"]["attributes"]["City"].as_str().or(person["subscriber"]["attributes"]["city"].as_str()),
+        Some("Lisbon"),
+        "{person}"
+    );
+}
+
+#[test]
+fn csv_garbage_is_refused_in_words_and_writes_nothing() {
+    let desk = Desk::publication();
+    desk.write("noise.csv", "\0\0\0garbage\0without\nany header\n");
+    let (_, error) = desk.fails(&["subscribers", "import", "noise.csv", "--list", "weekly", "--confirmed"], 3);
+    assert!(error.contains("noise.csv"), "{error}");
+    desk.fails(&["subscribers", "import", "missing.csv", "--list", "weekly", "--confirmed"], 2);
+    assert_eq!(desk.json(&["--json", "subscribers", "list"]), serde_json::json!([]));
+}
+
+#[test]
+fn export_and_import_are_each_others_mirror() {
+    let desk = Desk::publication();
+    desk.ok(&["subscribers", "add", "ann@example.org", "--list", "weekly", "--name", "Ann, \"the\" Example"]);
+    desk.ok(&["subscribers", "add", "bo@example.org", "--list", "weekly", "--name", "=cmd()"]);
+    let csv = desk.ok(&["subscribers", "export", "--list", "weekly"]);
+    assert!(csv.contains("'=cmd()"), "formula cells are disarmed: {csv}");
+    let other = Desk::publication();
+    other.write("people.csv", &csv);
+    other.ok(&["subscribers", "import", "people.csv", "--list", "weekly", "--confirmed"]);
+    assert_eq!(other.ok(&["subscribers", "export", "--list", "weekly"]).lines().count(), csv.lines().count());
+    let again = other.json(&["--json", "subscribers", "import", "people.csv", "--list", "weekly", "--confirmed"]);
+    assert_eq!(again["unchanged"], 2, "{again}");
+}
+
+#[test]
+fn a_template_that_loops_without_end_is_refused_before_any_mail_leaves() {
+    let desk = Desk::publication();
+    std::fs::create_dir_all(desk.path().join("templates/email")).unwrap();
+    desk.write("templates/email/digest.html", "{% for a in range(end=30000) %}{% for b in range(end=30000) %}x{% endfor %}{% endfor %}");
+    desk.ok(&["subscribers", "add", "ann@example.org", "--list", "weekly"]);
+    let (_, error) = desk.fails(&["send", "weekly", "--yes"], 3);
+    assert!(error.contains("email/digest.html"), "{error}");
+    assert_eq!(desk.json(&["--json", "issues"]), serde_json::json!([]), "no issue was made");
+}
+
+#[test]
+fn an_undefined_variable_in_a_template_is_shown_with_its_line() {
+    let desk = Desk::publication();
+    std::fs::create_dir_all(desk.path().join("templates/email")).unwrap();
+    desk.write("templates/email/digest.txt", "Hello\n{{ sitte.title }}\n");
+    let (_, error) = desk.fails(&["check"], 3);
+    assert!(error.contains("email/digest.txt:2"), "{error}");
+}
+
+#[test]
+fn completions_and_the_manual_page_are_printed() {
+    let desk = Desk::empty();
+    assert!(desk.ok(&["completions", "bash"]).contains("postrider"));
+    assert!(desk.ok(&["man"]).contains(".TH"));
+    assert!(desk.ok(&["--version"]).starts_with("postrider "));
+}
+
+#[test]
+fn help_fits_a_screen_and_names_every_command() {
+    insta::assert_snapshot!(Desk::empty().ok(&["--help"]));
+}

@@ -1,1 +1,5 @@
 //! Tests of the send room, through its door.
+
+mod driver;
+mod leaves;
+mod ledger;

@@ -1,0 +1,23 @@
+//! `run`: the service.
+
+use super::args::RunArgs;
+use super::{Context, Exit, Failure};
+use crate::app;
+use crate::worker::Role;
+
+/// Runs until SIGTERM or SIGINT, then drains.
+pub async fn run(context: &Context, args: &RunArgs) -> Result<Exit, Failure> {
+    let roles = args.roles.iter().map(|name| parse_role(name)).collect::<Result<Vec<_>, _>>()?;
+    let app = context.app().await?;
+    let stop = app::stop_on_signals();
+    tracing::info!(roles = args.roles.join(","), "postrider is up");
+    app.serve(&roles, None, stop, |address| tracing::info!("listening on http://{address}")).await?;
+    tracing::info!("drained; nothing is in doubt");
+    Ok(Exit::Done)
+}
+
+fn parse_role(name: &str) -> Result<Role, Failure> {
+    let found = Role::ALL.iter().find(|(word, _)| *word == name).map(|(_, role)| *role);
+    let known: Vec<&str> = Role::ALL.iter().map(|(word, _)| *word).collect();
+    found.ok_or_else(|| Failure::usage(format!("there is no role `{name}`"), format!("roles: {}", known.join(", "))))
+}

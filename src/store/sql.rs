@@ -1,0 +1,258 @@
+//! One SQL text for every engine: values, transactions, and the lists of placeholders that batches need.
+//!
+//! Another engine is one more variant of [`Engine`] and [`Tx`], one more line in `on_engine!`, and one more bound of [`Readable`].
+
+use std::borrow::Cow;
+use std::fmt::Write as _;
+
+use sqlx::sqlite::SqliteRow;
+use sqlx::{AssertSqlSafe, FromRow, Sqlite, SqlitePool, Transaction};
+
+use super::Result;
+use crate::model::{DeliveryState, IssueId, ListId, SubscriberId, Timestamp};
+
+/// Most values in one list of placeholders, where some of a statement's are out of order (see [`unnumbered`]).
+pub(super) const CHUNK: usize = 64;
+/// Most values in one list of placeholders that are all used once and in order.
+pub(super) const CHUNK_IN_ORDER: usize = 512;
+
+/// Runs `$body` with `$sql` as the engine wants it, `$connection` its own connection and `Db` its type: the only place that tells engines apart.
+macro_rules! on_engine {
+    ($tx:expr, $sql:ident, $connection:ident => $body:expr) => {
+        match $tx {
+            Tx::Sqlite(transaction) => {
+                type Db = Sqlite;
+                let $sql = AssertSqlSafe(unnumbered($sql.into()));
+                let $connection = &mut **transaction;
+                $body
+            }
+        }
+    };
+}
+
+/// Binds `$args` to `$query` in order.
+macro_rules! bound {
+    ($query:expr, $args:expr) => {{
+        let mut query = $query;
+        for arg in $args {
+            query = match arg {
+                Value::Int(value) => query.bind(value),
+                Value::Text(value) => query.bind(value),
+            };
+        }
+        query
+    }};
+}
+
+/// The values of a statement, in order: `args![issue, now]`.
+macro_rules! args {
+    ($($value:expr),* $(,)?) => { vec![$($crate::store::sql::Value::from($value)),*] };
+}
+pub(super) use args;
+
+/// A value of a statement. Nulls keep their type, because PostgreSQL asks for it.
+#[derive(Debug, Clone)]
+pub(super) enum Value {
+    /// BIGINT.
+    Int(Option<i64>),
+    /// TEXT.
+    Text(Option<String>),
+}
+
+macro_rules! int_from {
+    ($($kind:ty: |$value:ident| $int:expr;)*) => {
+        $(impl From<$kind> for Value {
+            fn from($value: $kind) -> Self {
+                Self::Int(Some($int))
+            }
+        }
+        impl From<Option<$kind>> for Value {
+            fn from(value: Option<$kind>) -> Self {
+                Self::Int(value.map(|$value| $int))
+            }
+        })*
+    };
+}
+int_from! {
+    i64: |value| value;
+    u32: |value| i64::from(value);
+    usize: |value| i64::try_from(value).unwrap_or(i64::MAX);
+    bool: |value| i64::from(value);
+    Timestamp: |value| value.0;
+    IssueId: |value| value.0;
+    SubscriberId: |value| value.0;
+    DeliveryState: |value| value.code();
+}
+
+impl From<&str> for Value {
+    fn from(value: &str) -> Self {
+        Self::Text(Some(value.to_owned()))
+    }
+}
+
+impl From<String> for Value {
+    fn from(value: String) -> Self {
+        Self::Text(Some(value))
+    }
+}
+
+impl From<&ListId> for Value {
+    fn from(value: &ListId) -> Self {
+        value.as_str().into()
+    }
+}
+
+impl From<Option<&str>> for Value {
+    fn from(value: Option<&str>) -> Self {
+        Self::Text(value.map(str::to_owned))
+    }
+}
+
+impl From<Option<String>> for Value {
+    fn from(value: Option<String>) -> Self {
+        Self::Text(value)
+    }
+}
+
+/// What a row of any engine can become: a tuple, or a struct that derives `FromRow`.
+pub(super) trait Readable: for<'r> FromRow<'r, SqliteRow> + Send + Unpin {}
+impl<T: for<'r> FromRow<'r, SqliteRow> + Send + Unpin> Readable for T {}
+
+/// The pools of the engine in use.
+#[derive(Debug, Clone)]
+pub(super) enum Engine {
+    /// One connection writes, a few read.
+    Sqlite {
+        /// The one that writes.
+        write: SqlitePool,
+        /// Those that read.
+        read: SqlitePool,
+    },
+}
+
+impl Engine {
+    /// A transaction that will write. It waits for the writer at its start, never in its middle.
+    pub(super) async fn write(&self) -> Result<Tx> {
+        match self {
+            Self::Sqlite { write, .. } => Ok(Tx::Sqlite(write.begin_with("BEGIN IMMEDIATE").await?)),
+        }
+    }
+
+    /// A transaction that reads one consistent state. Dropping it ends it.
+    pub(super) async fn read(&self) -> Result<Tx> {
+        match self {
+            Self::Sqlite { read, .. } => Ok(Tx::Sqlite(read.begin().await?)),
+        }
+    }
+
+    /// Closes every connection.
+    pub(super) async fn close(&self) {
+        match self {
+            Self::Sqlite { write, read } => {
+                read.close().await;
+                write.close().await;
+            }
+        }
+    }
+}
+
+/// An open transaction; dropped without [`Tx::commit`] it leaves no trace.
+pub(super) enum Tx {
+    /// On SQLite.
+    Sqlite(Transaction<'static, Sqlite>),
+}
+
+impl Tx {
+    /// Runs a statement; gives how many rows it changed.
+    pub(super) async fn run(&mut self, sql: impl Into<Cow<'static, str>>, args: Vec<Value>) -> Result<u64> {
+        Ok(on_engine!(self, sql, connection => bound!(sqlx::query::<Db>(sql), args).execute(connection).await?.rows_affected()))
+    }
+
+    /// All rows of a query.
+    pub(super) async fn rows<T: Readable>(&mut self, sql: impl Into<Cow<'static, str>>, args: Vec<Value>) -> Result<Vec<T>> {
+        Ok(on_engine!(self, sql, connection => bound!(sqlx::query_as::<Db, T>(sql), args).fetch_all(connection).await?))
+    }
+
+    /// The first row of a query, if any.
+    pub(super) async fn row<T: Readable>(&mut self, sql: impl Into<Cow<'static, str>>, args: Vec<Value>) -> Result<Option<T>> {
+        Ok(on_engine!(self, sql, connection => bound!(sqlx::query_as::<Db, T>(sql), args).fetch_optional(connection).await?))
+    }
+
+    /// Takes `n` fresh numbers of a kind; gives the first.
+    pub(super) async fn numbers(&mut self, kind: &'static str, n: usize) -> Result<i64> {
+        let sql = "UPDATE counters SET next = next + $2 WHERE name = $1 RETURNING next";
+        let (next,): (i64,) = self.row(sql, args![kind, n]).await?.ok_or(sqlx::Error::RowNotFound)?;
+        Ok(next - i64::try_from(n).unwrap_or(i64::MAX))
+    }
+
+    /// Makes it durable.
+    pub(super) async fn commit(self) -> Result<()> {
+        match self {
+            Self::Sqlite(transaction) => Ok(transaction.commit().await?),
+        }
+    }
+}
+
+/// SQLite finds a numbered placeholder by a walk over all of them, so that binding grows with the square of their number.
+/// Where each is used once and in order, a bare `?` means the same and is found at once.
+fn unnumbered(sql: Cow<'static, str>) -> Cow<'static, str> {
+    let mut parts = sql.split('$');
+    let mut text = String::with_capacity(sql.len());
+    text.push_str(parts.next().unwrap_or_default());
+    for (n, part) in (1_usize..).zip(parts) {
+        let rest = part.trim_start_matches(|c: char| c.is_ascii_digit());
+        if part[..part.len() - rest.len()].parse() != Ok(n) {
+            return sql;
+        }
+        text.push('?');
+        text.push_str(rest);
+    }
+    text.into()
+}
+
+/// Appends `values` to `args` and gives their placeholders, `$3, $4`, for an `IN (…)`. The list is padded with its last value
+/// to a power of two, so that few different statements exist and each stays prepared.
+pub(super) fn in_list<V: Into<Value>>(args: &mut Vec<Value>, values: impl IntoIterator<Item = V>) -> String {
+    let start = args.len();
+    args.extend(values.into_iter().map(Into::into));
+    let count = (args.len() - start).next_power_of_two();
+    if let Some(last) = args.get(start..).and_then(<[Value]>::last).cloned() {
+        args.resize(start + count, last);
+    } else {
+        args.push(Value::Int(None));
+    }
+    let mut text = String::with_capacity(count * 6);
+    for n in start + 1..=args.len() {
+        let _ = write!(text, "{}${n}", if n > start + 1 { ", " } else { "" });
+    }
+    text
+}
+
+/// Appends `rows` to `args` and gives their placeholders, `($3, $4), ($5, $6)`, for a `VALUES`, each with its type
+/// (PostgreSQL takes an untyped one in a CTE for text).
+pub(super) fn value_rows<const N: usize>(args: &mut Vec<Value>, rows: impl IntoIterator<Item = [Value; N]>) -> String {
+    let mut text = String::new();
+    for row in rows {
+        text.push_str(if text.is_empty() { "(" } else { ", (" });
+        for (i, value) in row.into_iter().enumerate() {
+            let kind = if matches!(value, Value::Int(_)) { "BIGINT" } else { "TEXT" };
+            args.push(value);
+            let _ = write!(text, "{}CAST(${} AS {kind})", if i > 0 { ", " } else { "" }, args.len());
+        }
+        text.push(')');
+    }
+    text
+}
+
+/// Cuts `rows` into pieces whose lengths are powers of two, at most `most`: again so that few different statements exist.
+pub(super) fn pieces<T>(mut rows: &[T], most: usize) -> impl Iterator<Item = &[T]> {
+    std::iter::from_fn(move || {
+        if rows.is_empty() {
+            return None;
+        }
+        let length = (rows.len().min(most) / 2 + 1).next_power_of_two().min(most);
+        let (piece, rest) = rows.split_at(length.min(rows.len()));
+        rows = rest;
+        Some(piece)
+    })
+}

@@ -1,0 +1,53 @@
+//! Leaving a List by a signed link, and taking it back.
+
+use crate::model::link::{Grant, LinkKey, Purpose};
+use crate::model::{ListId, Subscriber, SubscriptionState, Timestamp};
+use crate::store::{Result, Store};
+
+/// What a link did, for the page that says so.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Changed {
+    /// The person.
+    pub subscriber: Subscriber,
+    /// The List.
+    pub list: ListId,
+    /// False when it was so already: links are pressed twice, and mail programs press them too.
+    pub changed: bool,
+}
+
+/// Takes the person a token means off its List, at once and as often as asked. Nothing when the token is not ours or the person is gone.
+pub async fn unsubscribe(store: &Store, key: &LinkKey, token: &str, now: Timestamp) -> Result<Option<Changed>> {
+    match key.verify(Purpose::Unsubscribe, token) {
+        Some(grant) => change(store, &grant, SubscriptionState::Unsubscribed, now).await,
+        None => Ok(None),
+    }
+}
+
+/// Takes [`unsubscribe`] back, with the same token. Only who had left comes back: it confirms nobody.
+pub async fn resubscribe(store: &Store, key: &LinkKey, token: &str, now: Timestamp) -> Result<Option<Changed>> {
+    match key.verify(Purpose::Unsubscribe, token) {
+        Some(grant) => change(store, &grant, SubscriptionState::Confirmed, now).await,
+        None => Ok(None),
+    }
+}
+
+/// Where the Subscription that a grant means stands; nothing when the person is gone or never was on the List.
+pub async fn standing(store: &Store, grant: &Grant) -> Result<Option<SubscriptionState>> {
+    let Some(subscriber) = store.subscriber(grant.subscriber).await? else { return Ok(None) };
+    let person = store.person(&subscriber.email).await?;
+    Ok(person.and_then(|person| person.subscriptions.into_iter().find(|one| one.list == grant.list)).map(|one| one.state))
+}
+
+/// Leaves, or comes back after leaving: what the preferences page does for a grant that was verified there.
+pub async fn change(store: &Store, grant: &Grant, wanted: SubscriptionState, now: Timestamp) -> Result<Option<Changed>> {
+    let Some(subscriber) = store.subscriber(grant.subscriber).await? else { return Ok(None) };
+    let before = standing(store, grant).await?;
+    let allowed = wanted == SubscriptionState::Unsubscribed || before == Some(SubscriptionState::Unsubscribed);
+    let changed = allowed && store.set_subscription(grant.subscriber, &grant.list, wanted, &source(grant.issue.0), now).await?;
+    Ok(Some(Changed { subscriber, list: grant.list.clone(), changed }))
+}
+
+/// Where a change came from, as the person's record keeps it.
+fn source(issue: i64) -> String {
+    if issue == 0 { "link".to_owned() } else { format!("link:issue-{issue}") }
+}

@@ -1,0 +1,30 @@
+//! The templates compiled into the program: every file under `templates/`, one line each (a test compares the two).
+
+/// Expands names into (name, content of the file of that name under `templates/`).
+macro_rules! builtin {
+    ($($name:literal),* $(,)?) => {
+        &[$(($name, include_str!(concat!("../../templates/", $name)))),*]
+    };
+}
+
+/// Name and source, sorted by name. (Braces, because rustfmt would put a list in brackets on one line.)
+pub(super) const TEMPLATES: &[(&str, &str)] = builtin! {
+    "email/base.html",
+    "email/base.txt",
+    "email/digest.html",
+    "email/digest.txt",
+    "email/letter.html",
+    "email/letter.txt",
+    "email/style.css",
+    "web/article.html",
+    "web/base.html",
+    "web/feeds.html",
+    "web/inbox.html",
+    "web/invalid.html",
+    "web/list.html",
+    "web/message.html",
+    "web/plain.html",
+    "web/preferences.html",
+    "web/redirect.html",
+    "web/unsubscribe.html",
+};

@@ -1,0 +1,136 @@
+//! The links in mails. GET shows a page with a button; only POST acts (RFC 8058 POSTs by itself).
+
+use axum::extract::{Path, State as Shared};
+use axum::http::StatusCode;
+use axum::response::{Html, IntoResponse, Response};
+
+use super::{State, context, page};
+use crate::compose::{Compiled, Reader};
+use crate::model::SubscriptionState;
+use crate::model::link::{Grant, Purpose};
+use crate::subscribe;
+
+/// The page behind the unsubscribe link: what would be left, and a button.
+pub async fn unsubscribe(Shared(state): Shared<State>, Path(token): Path<String>) -> Response {
+    let Some(grant) = state.desk.key.verify(Purpose::Unsubscribe, &token) else { return invalid(&state) };
+    let standing = match standing(&state, &grant).await {
+        Ok(standing) => standing,
+        Err(error) => return failed(&error),
+    };
+    show(&state, &token, &grant, if standing == Some(SubscriptionState::Unsubscribed) { "left" } else { "ask" })
+}
+
+/// Leaves the List at once; doing it again changes nothing.
+pub async fn unsubscribe_post(Shared(state): Shared<State>, Path(token): Path<String>) -> Response {
+    let Some(grant) = state.desk.key.verify(Purpose::Unsubscribe, &token) else { return invalid(&state) };
+    match subscribe::unsubscribe(&state.desk.store, &state.desk.key, &token, state.desk.clock.now()).await {
+        Ok(_) => show(&state, &token, &grant, "left"),
+        Err(error) => failed(&error),
+    }
+}
+
+/// Undoes it.
+pub async fn resubscribe_post(Shared(state): Shared<State>, Path(token): Path<String>) -> Response {
+    let Some(grant) = state.desk.key.verify(Purpose::Unsubscribe, &token) else { return invalid(&state) };
+    match subscribe::resubscribe(&state.desk.store, &state.desk.key, &token, state.desk.clock.now()).await {
+        Ok(_) => show(&state, &token, &grant, "back"),
+        Err(error) => failed(&error),
+    }
+}
+
+/// The List a reader is on, with the button to leave or come back.
+pub async fn preferences(Shared(state): Shared<State>, Path(token): Path<String>) -> Response {
+    let Some(grant) = state.desk.key.verify(Purpose::Preferences, &token) else { return invalid(&state) };
+    let on = match standing(&state, &grant).await {
+        Ok(standing) => standing == Some(SubscriptionState::Confirmed),
+        Err(error) => return failed(&error),
+    };
+    preferences_page(&state, &token, &grant, on)
+}
+
+/// Leaves, or comes back: the form's button says which by the state it saw.
+pub async fn preferences_post(Shared(state): Shared<State>, Path(token): Path<String>) -> Response {
+    let Some(grant) = state.desk.key.verify(Purpose::Preferences, &token) else { return invalid(&state) };
+    let wanted = match standing(&state, &grant).await {
+        Ok(Some(SubscriptionState::Unsubscribed)) => SubscriptionState::Confirmed,
+        Ok(_) => SubscriptionState::Unsubscribed,
+        Err(error) => return failed(&error),
+    };
+    let result = subscribe::change(&state.desk.store, &grant, wanted, state.desk.clock.now()).await;
+    match result.map(|_| wanted == SubscriptionState::Confirmed) {
+        Ok(on) => preferences_page(&state, &token, &grant, on),
+        Err(error) => failed(&error),
+    }
+}
+
+/// The Issue as this reader got it.
+pub async fn view(Shared(state): Shared<State>, Path(token): Path<String>) -> Response {
+    let Some(grant) = state.desk.key.verify(Purpose::View, &token) else { return invalid(&state) };
+    match rendered(&state, &grant).await {
+        Ok(Some(html)) => Html(html).into_response(),
+        Ok(None) => invalid(&state),
+        Err(error) => {
+            tracing::error!("an issue cannot be shown: {error:#}");
+            (StatusCode::INTERNAL_SERVER_ERROR, "this issue cannot be shown; the log says why\n").into_response()
+        }
+    }
+}
+
+async fn rendered(state: &State, grant: &Grant) -> anyhow::Result<Option<String>> {
+    let store = &state.desk.store;
+    if store.issue(grant.issue).await?.is_none() {
+        return Ok(None);
+    }
+    let (Some(subscriber), frozen) = (store.subscriber(grant.subscriber).await?, store.frozen(grant.issue).await?) else { return Ok(None) };
+    if !frozen.lists.contains_key(&grant.list) {
+        return Ok(None);
+    }
+    let link = |purpose: Purpose| state.desk.config.site.absolute(&format!("{}/{}", purpose.path(), state.desk.key.token(purpose, grant)));
+    let reader = Reader {
+        subscriber,
+        unsubscribe_url: link(Purpose::Unsubscribe),
+        preferences_url: link(Purpose::Preferences),
+        view_url: link(Purpose::View),
+        message_id: String::new(),
+    };
+    let list = grant.list.clone();
+    let html = tokio::task::spawn_blocking(move || -> anyhow::Result<String> { Ok(Compiled::new(&frozen, &list)?.render(&reader)?.html) })
+        .await??;
+    Ok(Some(html))
+}
+
+async fn standing(state: &State, grant: &Grant) -> crate::store::Result<Option<SubscriptionState>> {
+    subscribe::standing(&state.desk.store, grant).await
+}
+
+/// The page after or before leaving.
+fn show(state: &State, token: &str, grant: &Grant, step: &str) -> Response {
+    let mut context = context(state);
+    context.insert("list_name", &list_name(state, grant));
+    context.insert("token", token);
+    context.insert("step", step);
+    page(state, "web/unsubscribe.html", &context)
+}
+
+fn preferences_page(state: &State, token: &str, grant: &Grant, on: bool) -> Response {
+    let mut context = context(state);
+    context.insert("list_name", &list_name(state, grant));
+    context.insert("token", token);
+    context.insert("on", &on);
+    page(state, "web/preferences.html", &context)
+}
+
+fn list_name(state: &State, grant: &Grant) -> String {
+    state.desk.config.list(&grant.list).map_or_else(|| grant.list.to_string(), |list| list.name.clone())
+}
+
+fn invalid(state: &State) -> Response {
+    let mut response = page(state, "web/invalid.html", &context(state));
+    *response.status_mut() = StatusCode::NOT_FOUND;
+    response
+}
+
+fn failed(error: &crate::store::StoreError) -> Response {
+    tracing::error!("a reader's link could not be followed: {error}");
+    (StatusCode::SERVICE_UNAVAILABLE, "this did not work just now; please try again in a minute\n").into_response()
+}
