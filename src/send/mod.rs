@@ -199,7 +199,6 @@ pub async fn probe(relay: &Relay) -> Result<String, String> {
             connection.quit().await;
             Ok(says)
         }
-        Err(error) if error.reply.code > 0 => Err(format!("{} {} (at {})", error.reply.code, error.reply.text, error.reply.phase)),
-        Err(error) => Err(error.reply.text),
+        Err(error) => Err(error.to_string()),
     }
 }
