@@ -135,6 +135,14 @@ impl Connection {
         }
     }
 
+    /// What the server offers, for people.
+    pub fn describe(&self) -> String {
+        let mut offers = vec![if self.hello.pipelining { "PIPELINING" } else { "no PIPELINING" }.to_owned()];
+        offers.extend(self.hello.size_bytes_max.map(|max| format!("SIZE {max}")));
+        offers.extend(self.hello.smtputf8.then(|| "SMTPUTF8".to_owned()));
+        offers.join(", ")
+    }
+
     /// Says QUIT, if it can still be said without being taken for content, and closes.
     pub async fn quit(mut self) {
         if !self.mute && !self.opened && self.wire.write(b"QUIT\r\n", QUIT_WAIT).await.is_ok() {

@@ -83,7 +83,7 @@ impl Answers {
 /// The step after the first refusal of an envelope.
 fn refused_by(reply: &RawReply, phase: &'static str) -> Step {
     match reply.code {
-        421 => Step::Close(Outcome::NotSent, Fate::Throttled),
+        421 => Step::Close(classify::outcome(reply.to_reply(phase)), Fate::Throttled),
         // Nothing was refused before, so server and driver disagree about the state; and 500 may mean "no pipelining".
         503 => Step::Close(Outcome::NotSent, Fate::Distrusted),
         _ if blames_pipelining(reply) => Step::Close(Outcome::NotSent, Fate::Distrusted),

@@ -1,0 +1,317 @@
+//! One run of one Issue: claim, compose, commit intents and results in groups, until nothing is due.
+//!
+//! The promise: an intent is durable before DATA, and at most [`UNRECORDED_MAX`] results plus one message a connection are unrecorded at any instant,
+//! so that is the most a crash can send twice.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc::{self, UnboundedReceiver};
+use tokio_util::sync::CancellationToken;
+
+use super::alarm::{Alarm, Judged};
+use super::batch::{Batch, Made};
+use super::connect::{ConnectError, ConnectFault};
+use super::crew::{Crew, Ready, Report};
+use super::press::Press;
+use super::relays::Relays;
+use super::retry;
+use crate::config::OnUnknown;
+use crate::model::{Clock, IssueId, IssueStatus, Outcome, SubscriberId, Timestamp};
+use crate::store::deliveries::{Lease, Leased, Record};
+use crate::store::{Result, Store, StoreError};
+
+/// Results that may wait to be recorded; sending waits when there are so many.
+pub const UNRECORDED_MAX: usize = 64;
+/// A result waits at most this long for others to share its commit.
+pub const GROUP_WAIT: Duration = Duration::from_millis(25);
+/// Deliveries claimed at a time: some megabytes of memory, and what another worker cannot take meanwhile.
+const CLAIM_MAX: u32 = 512;
+/// How long a claim lasts unless renewed; renewed at a third. Longer than any pause of the store we wait out.
+const LEASE: Duration = Duration::from_secs(120);
+/// Deliveries composed in one go on a thread of their own.
+const COMPOSE_CHUNK: usize = 16;
+/// A stop waits so long for the answers to final dots; with the last commit it must stay under 10 s.
+const DRAIN: Duration = Duration::from_secs(8);
+/// Connections then have this long to say QUIT.
+const LEAVE: Duration = Duration::from_secs(1);
+/// Pause between two tries of a commit that failed, and how many are made before giving up.
+const COMMIT_AGAIN: Duration = Duration::from_secs(1);
+const COMMIT_TRIES: u32 = 100;
+/// So often no relay at all could be had before a run that is not patient gives up.
+const DOWNS_MAX: u32 = 3;
+/// A Delivery cut after the final dot is sent again after this: the relay has restarted by then. Later tries wait as deferred ones do.
+const UNKNOWN_WAIT: Duration = Duration::from_secs(10);
+
+/// What a run works with.
+#[derive(Clone)]
+pub struct Means {
+    /// The ledger.
+    pub store: Store,
+    /// The relays as known.
+    pub relays: Arc<Relays>,
+    /// The time.
+    pub clock: Clock,
+    /// This process's name in leases.
+    pub worker: String,
+    /// What becomes of a Delivery cut after the final dot.
+    pub on_unknown: OnUnknown,
+    /// Whether to wait for a relay for ever.
+    pub patient: bool,
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum End {
+    /// Nothing more is due now.
+    NothingDue,
+    /// Told to stop.
+    Stopped,
+    /// The Issue was paused or cancelled.
+    Halted,
+    /// No relay can be had: why.
+    Unreachable(String),
+}
+
+/// One run.
+pub struct Run {
+    means: Means,
+    issue: IssueId,
+    press: Arc<Press>,
+    ready: Arc<Ready>,
+    crew: Crew,
+    reports: UnboundedReceiver<Report>,
+    alarm: Alarm,
+    /// Connections ready for mail.
+    live: usize,
+    ever_up: bool,
+    downs: u32,
+    /// Set once the run is to end; nothing new is granted from then on.
+    end: Option<End>,
+}
+
+impl Run {
+    /// Prepares; `accepted_ever` tells whether a relay accepted anything of this Issue before.
+    pub fn new(means: Means, issue: IssueId, press: Arc<Press>, accepted_ever: bool) -> Self {
+        let ready = Arc::new(Ready::default());
+        let (crew, reports) = Crew::new(means.relays.clone(), ready.clone());
+        let alarm = Alarm::new(accepted_ever);
+        Self { means, issue, press, ready, crew, reports, alarm, live: 0, ever_up: false, downs: 0, end: None }
+    }
+
+    /// Delivers batch after batch. On an error (fenced, or the store failed) everything is dropped and nothing more is recorded.
+    pub async fn to_the_end(mut self, stop: &CancellationToken) -> Result<End> {
+        loop {
+            if stop.is_cancelled() {
+                self.end.get_or_insert(End::Stopped);
+            }
+            if self.end.is_some() {
+                break;
+            }
+            let now = self.means.clock.now();
+            let Some((lease, leased)) = self.means.store.claim(self.issue, &self.means.worker, CLAIM_MAX, LEASE, now).await? else {
+                break;
+            };
+            self.crew.grow(leased.len());
+            self.batch(lease, leased, stop).await?;
+        }
+        self.ready.close();
+        self.crew.leave(LEAVE).await;
+        Ok(self.end.unwrap_or(End::NothingDue))
+    }
+
+    /// One claim from its first message to its release.
+    async fn batch(&mut self, lease: Lease, leased: Vec<Leased>, stop: &CancellationToken) -> Result<()> {
+        let mut batch = Batch::new(lease, leased.len(), self.means.relays.connections());
+        let mut made = self.compose(leased);
+        let mut renew = tokio::time::interval(LEASE / 3);
+        renew.reset();
+        let mut drain = None;
+        while !batch.is_settled(self.end.is_some()) {
+            if self.end.is_some() && drain.is_none() {
+                made.close();
+                self.wind_up(&mut batch);
+                drain = Some(Box::pin(tokio::time::sleep(DRAIN)));
+                continue;
+            }
+            self.look_at_alarm(&mut batch).await?;
+            if batch.wants_commit(self.grants_now(&batch), self.ready.len(), self.alarm.held()) {
+                self.commit(&mut batch).await?;
+                continue;
+            }
+            tokio::select! {
+                biased;
+                Some(report) = self.reports.recv() => self.hear(report, &mut batch).await?,
+                () = stop.cancelled(), if self.end.is_none() => self.end = Some(End::Stopped),
+                made = made.recv(), if batch.takes_more() && self.end.is_none() => batch.take(made),
+                () = batch.timer.wait() => batch.timer.ring(),
+                _ = renew.tick() => batch.lease = self.means.store.renew(&batch.lease, LEASE, self.means.clock.now()).await?,
+                () = maybe(&mut drain) => break,
+            }
+        }
+        self.means.store.release(&batch.lease, self.means.clock.now()).await
+    }
+
+    /// Composes in chunks on threads of their own, two at a time, a little ahead of the sending.
+    fn compose(&self, leased: Vec<Leased>) -> mpsc::Receiver<Vec<Made>> {
+        let (to, made) = mpsc::channel(2);
+        let (press, clock) = (self.press.clone(), self.means.clock.clone());
+        tokio::spawn(async move {
+            use futures_util::StreamExt as _;
+            let chunks: Vec<Vec<Leased>> = leased.chunks(COMPOSE_CHUNK).map(<[Leased]>::to_vec).collect();
+            let jobs = futures_util::stream::iter(chunks).map(|chunk| {
+                let (press, date) = (press.clone(), clock.now());
+                tokio::task::spawn_blocking(move || chunk.into_iter().map(|leased| Made::new(&press, leased, date)).collect())
+            });
+            let mut jobs = std::pin::pin!(jobs.buffered(2));
+            while let Some(Ok(chunk)) = jobs.next().await {
+                if to.send(chunk).await.is_err() {
+                    return;
+                }
+            }
+        });
+        made
+    }
+
+    /// How many intents may be granted now: none while no connection could take them.
+    fn grants_now(&self, batch: &Batch) -> usize {
+        if self.live == 0 || self.end.is_some() { 0 } else { batch.room() }
+    }
+
+    /// Results and intents in one durable step; then the intents that stand may be sent.
+    async fn commit(&mut self, batch: &mut Batch) -> Result<()> {
+        let group = batch.group(self.grants_now(batch), self.ready.len());
+        let intents: Vec<SubscriberId> = group.jobs.iter().map(|job| job.subscriber).collect();
+        let standing = self.commit_surely(&batch.lease, &group.records, &intents).await?;
+        let dropped = standing.len() < intents.len();
+        self.ready.extend(batch.granted(group, &standing).into_iter());
+        if dropped && self.end.is_none() {
+            let row = self.means.store.issue(self.issue).await?;
+            if row.is_none_or(|row| row.status != IssueStatus::Sending) {
+                self.end = Some(End::Halted);
+            }
+        }
+        Ok(())
+    }
+
+    /// A commit that failed is made again, the same, until the store can: nothing is sent meanwhile without its intent.
+    async fn commit_surely(&self, lease: &Lease, records: &[Record], intents: &[SubscriberId]) -> Result<Vec<SubscriberId>> {
+        let mut tries = 0;
+        loop {
+            match self.means.store.commit(lease, records, intents, self.means.clock.now()).await {
+                Err(StoreError::Database(error)) if tries < COMMIT_TRIES => {
+                    tries += 1;
+                    tracing::error!(issue = self.issue.0, tries, "the store failed, sending waits: {error}");
+                    tokio::time::sleep(COMMIT_AGAIN).await;
+                }
+                result => return result,
+            }
+        }
+    }
+
+    async fn hear(&mut self, report: Report, batch: &mut Batch) -> Result<()> {
+        match report {
+            Report::Up => {
+                self.live += 1;
+                self.ever_up = true;
+                self.downs = 0;
+            }
+            Report::Gone => self.live -= 1,
+            Report::Down(errors) if self.live == 0 => self.down(&errors, batch).await?,
+            Report::Down(_) => {}
+            Report::Done(subscriber, attempts, outcome) => {
+                let record = self.record(subscriber, attempts, outcome);
+                self.judged(|alarm| alarm.judge(record), batch).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What is written of a result: a deferred one gets its next time, or none when it is too old.
+    fn record(&self, subscriber: SubscriberId, attempts: u32, outcome: Outcome) -> Record {
+        let now = self.means.clock.now();
+        let wait = match &outcome {
+            Outcome::Deferred { retry_after, .. } => {
+                retry::delay(attempts, rand::random()).map(|delay| delay.max(retry_after.unwrap_or_default()))
+            }
+            Outcome::Unknown(_) if self.means.on_unknown == OnUnknown::Resend && attempts == 0 => Some(UNKNOWN_WAIT),
+            Outcome::Unknown(_) if self.means.on_unknown == OnUnknown::Resend => retry::delay(attempts, rand::random()),
+            _ => None,
+        };
+        Record { subscriber, outcome, next_at: wait.map(|wait| now.plus(wait)) }
+    }
+
+    /// At the end of a batch what was held back gets its verdict.
+    async fn look_at_alarm(&mut self, batch: &mut Batch) -> Result<()> {
+        if self.end.is_some() {
+            batch.add(self.alarm.give_back());
+        } else if self.alarm.held() > 0 && batch.all_reported_but(self.alarm.held()) {
+            self.judged(Alarm::finish, batch).await?;
+        }
+        Ok(())
+    }
+
+    async fn judged(&mut self, verdict: impl FnOnce(&mut Alarm) -> Judged, batch: &mut Batch) -> Result<()> {
+        match verdict(&mut self.alarm) {
+            Judged::Record(records) => batch.add(records),
+            Judged::Pause(reason, records) => {
+                batch.add(records);
+                self.pause(&reason).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// No relay can be had: nothing stays granted, and where waiting cannot help the Issue pauses.
+    async fn down(&mut self, errors: &[ConnectError], batch: &mut Batch) -> Result<()> {
+        self.downs += 1;
+        let reason = errors.iter().map(|error| error.reply.text.as_str()).collect::<Vec<_>>().join("; ");
+        batch.add(self.ready.drain().into_iter().map(|job| not_sent(job.subscriber)).collect());
+        let hopeless = |error: &ConnectError| matches!(error.fault, ConnectFault::Auth | ConnectFault::Refused);
+        if !errors.is_empty() && errors.iter().all(hopeless) {
+            return self.pause(&format!("no relay takes our mail: {reason}. Nothing is lost: mend it, then resume")).await;
+        }
+        if !self.means.patient && !self.ever_up && self.downs >= DOWNS_MAX {
+            self.end.get_or_insert(End::Unreachable(reason));
+        }
+        Ok(())
+    }
+
+    async fn pause(&mut self, reason: &str) -> Result<()> {
+        tracing::error!(issue = self.issue.0, "paused: {reason}");
+        self.end.get_or_insert(End::Halted);
+        match self.means.store.pause_issue(self.issue, reason, self.means.clock.now()).await {
+            // Somebody paused or cancelled it first: that is as good.
+            Err(StoreError::Refused(_)) => Ok(()),
+            result => result,
+        }
+    }
+
+    /// Nothing new is begun: what waits goes back, what is on its way is awaited.
+    fn wind_up(&mut self, batch: &mut Batch) {
+        batch.drop_wanted();
+        batch.add(self.ready.close().into_iter().map(|job| not_sent(job.subscriber)).collect());
+        batch.add(self.alarm.give_back());
+    }
+}
+
+/// Back to the queue, no Attempt counted.
+fn not_sent(subscriber: SubscriberId) -> Record {
+    Record { subscriber, outcome: Outcome::NotSent, next_at: None }
+}
+
+/// Waits for a timer that may not be set.
+pub async fn maybe(timer: &mut Option<std::pin::Pin<Box<tokio::time::Sleep>>>) {
+    match timer {
+        Some(timer) => timer.as_mut().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// How soon a Delivery of an Issue must be due again for a run to wait for it.
+pub const NEAR: Duration = Duration::from_secs(30);
+
+/// How long to wait for `due`, when that is soon.
+pub fn wait_for(due: Option<Timestamp>, now: Timestamp) -> Option<Duration> {
+    due.map(|due| due.since(now)).filter(|wait| *wait <= NEAR)
+}

@@ -1,0 +1,72 @@
+//! A Delivery made into a message: compiled once per Issue and List, then one call per reader.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::compose::{Compiled, Reader};
+use crate::model::link::{Grant, LinkKey, Purpose};
+use crate::model::{EmailAddress, Faults, Frozen, IssueId, ListId, Timestamp};
+use crate::store::deliveries::Leased;
+
+use super::content::Mail;
+
+/// Makes the messages of one Issue.
+pub struct Press {
+    issue: IssueId,
+    frozen: Frozen,
+    key: LinkKey,
+    site_url: String,
+    compiled: Mutex<HashMap<ListId, Arc<Compiled>>>,
+}
+
+impl Press {
+    /// For one Issue. `site_url` ends with a slash.
+    pub fn new(issue: IssueId, frozen: Frozen, key: LinkKey, site_url: String) -> Self {
+        Self { issue, frozen, key, site_url, compiled: Mutex::default() }
+    }
+
+    /// Compiles for every List, so that an Issue nobody can be sent is refused before any mail leaves. Slow: not for the async threads.
+    pub fn compile_all(&self) -> Result<(), Faults> {
+        self.frozen.lists.keys().try_for_each(|list| self.compiled(list).map(|_| ()))
+    }
+
+    /// The message for one reader, ready for the wire. An error concerns this reader alone.
+    pub fn mail(&self, leased: &Leased, date: Timestamp) -> Result<Mail, String> {
+        let list = self.frozen.lists.get(&leased.list).ok_or_else(|| format!("the issue does not go to the list {}", leased.list))?;
+        let from = &list.from.address;
+        let compiled = self.compiled(&leased.list).map_err(|faults| faults.to_string())?;
+        let mut message = Vec::new();
+        compiled.message(&self.reader(leased, from), date, &mut message).map_err(|error| error.to_string())?;
+        Mail::new(from.clone(), leased.subscriber.email.clone(), &message)
+    }
+
+    fn compiled(&self, list: &ListId) -> Result<Arc<Compiled>, Faults> {
+        // Compiling under the lock makes the second caller wait instead of compiling again.
+        let mut compiled = self.compiled.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(compiled) = compiled.get(list) {
+            return Ok(compiled.clone());
+        }
+        let fresh = Arc::new(Compiled::new(&self.frozen, list)?);
+        compiled.insert(list.clone(), fresh.clone());
+        Ok(fresh)
+    }
+
+    fn reader(&self, leased: &Leased, from: &EmailAddress) -> Reader {
+        let grant = Grant { issue: self.issue, subscriber: leased.subscriber.id, list: leased.list.clone() };
+        let link = |purpose: Purpose| format!("{}{}/{}", self.site_url, purpose.path(), self.key.token(purpose, &grant));
+        Reader {
+            subscriber: leased.subscriber.clone(),
+            unsubscribe_url: link(Purpose::Unsubscribe),
+            preferences_url: link(Purpose::Preferences),
+            view_url: link(Purpose::View),
+            message_id: self.message_id(leased, from),
+        }
+    }
+
+    /// The same for every Attempt of a Delivery, unguessable for everybody else.
+    fn message_id(&self, leased: &Leased, from: &EmailAddress) -> String {
+        let mac = self.key.mac(&[b"message-id", &self.issue.0.to_be_bytes(), &leased.subscriber.id.0.to_be_bytes()]);
+        let hex: String = mac[..16].iter().map(|byte| format!("{byte:02x}")).collect();
+        format!("{hex}@{}", from.domain())
+    }
+}
