@@ -236,10 +236,7 @@ fn renamed(own: Option<&Context>, reader: &Reader) -> Context {
 }
 
 fn engine(sources: &BTreeMap<String, String>, recorder: &Arc<Recorder>) -> Result<Tera, String> {
-    let mut engine = template::engine(&BTreeMap::new()).map_err(|faults| faults.to_string())?;
-    recorder.register(&mut engine);
-    engine.add_raw_templates(sources).map_err(|error| error.to_string())?;
-    Ok(engine)
+    template::engine_with(sources, |engine| recorder.register(engine)).map_err(|faults| faults.to_string())
 }
 
 /// The Subject field of an Issue whose subject is the same for everybody.

@@ -33,10 +33,16 @@ pub fn write_defaults(dir: &Path) -> std::io::Result<Vec<String>> {
 /// An engine over `sources` with our filters and limits; faults name the template, line and column.
 /// Names that end in `.html` or `.xml` are escaped; a variable that is not defined is an error.
 pub fn engine(sources: &BTreeMap<String, String>) -> Result<tera::Tera, Faults> {
+    engine_with(sources, |_| ())
+}
+
+/// The same, with functions that `extend` registers before the sources are read.
+pub fn engine_with(sources: &BTreeMap<String, String>, extend: impl FnOnce(&mut tera::Tera)) -> Result<tera::Tera, Faults> {
     let mut tera = tera::Tera::new();
     tera.autoescape_on([".html", ".xml"]);
     filters::register(&mut tera);
     limits::register(&mut tera);
+    extend(&mut tera);
     match tera.add_raw_templates(sources.iter().map(|(name, text)| (name, limits::with_rounds_counted(text)))) {
         Ok(()) => Ok(tera),
         Err(error) => Err(fault::every_fault(sources, &error)),

@@ -326,7 +326,7 @@ fn both_ways_agree(frozen: &Frozen, readers: &[Reader]) -> bool {
         }
     }
     let is_compiled = compiled.lints().0.is_empty();
-    assert!(!is_compiled || spliced > readers.len() / 2, "only {spliced} of {} messages were spliced", readers.len());
+    assert!(!is_compiled || spliced > readers.len() / 2, "only {spliced} of {} messages were spliced of\n{}", readers.len(), frozen.templates["email/t.html"]);
     assert!(is_compiled || spliced == 0, "a refused Issue is never spliced");
     is_compiled
 }
@@ -432,7 +432,7 @@ fn inheritance_components_and_includes_are_compiled_exactly_or_refused() {
         frozen.templates.insert("email/card.html".into(), card.replace("{{ body }}", "{{ body | default(value='') }}"));
         frozen.templates.insert(
             "email/part.html".into(),
-            "<p>{{ subscriber.plan | default(value='') }} {{ a.title | default(value='no article') ~ subscriber.email }}</p>".into(),
+            "<p>{{ subscriber.plan | default(value='') }} {{ (a.title if a is defined else 'no article') ~ subscriber.email }}</p>".into(),
         );
         assert_eq!(both_ways_agree(&frozen, &hostile()), is_compiled, "{html}");
     }
