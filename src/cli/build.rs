@@ -24,7 +24,12 @@ pub fn run(context: &Context, args: &BuildArgs) -> Result<Exit, Failure> {
         context.out.data(&data);
     } else {
         let files = format!("{}, {} changed", count(site.len() as u64, "file"), changed);
-        context.out.say(format!("built {}, {} in {time}: {} ({files})", count(articles, "article"), count(feeds, "feed"), out.display()));
+        context.out.say(format!(
+            "built {}, {} in {time}: {} ({files})",
+            count(articles, "article"),
+            count(feeds, "feed"),
+            super::output::path(&out)
+        ));
     }
     Ok(if faults.errors() > 0 { Exit::Invalid } else { Exit::Done })
 }

@@ -64,7 +64,7 @@ pub async fn to_the_end(context: &Context, app: &App, id: IssueId) -> Result<Exi
     let ended = match app.store.sender_lock() {
         Ok(lock) => {
             app.store.recover(true, app.config.send.on_unknown, app.clock.now()).await?;
-            let ended = send_and_watch(context, app, id, &stop).await;
+            let ended = until_settled(context, app, id, &stop).await;
             drop(lock);
             ended?
         }
@@ -75,6 +75,27 @@ pub async fn to_the_end(context: &Context, app: &App, id: IssueId) -> Result<Exi
         Err(error) => return Err(error.into()),
     };
     report(context, app, id, ended, watch.elapsed()).await
+}
+
+/// Sends what is due, waits for what is deferred, and so on until the Issue is settled.
+async fn until_settled(context: &Context, app: &App, id: IssueId, stop: &CancellationToken) -> Result<Ended, Failure> {
+    loop {
+        let ended = send_and_watch(context, app, id, stop).await?;
+        let settled = app.store.issue(id).await?.is_none_or(|row| is_settled(&row));
+        if settled || !matches!(ended, Ended::Settled) {
+            return Ok(ended);
+        }
+        let (now, counts) = (app.clock.now(), app.store.counts(id).await?);
+        let next = app.store.next_due().await?.unwrap_or(now).max(now.plus(LOOK));
+        let at = next.in_zone(app.config.site.timezone).format("%H:%M").to_string();
+        context.out.note(format!("{}; waiting (Ctrl-C is safe: `postrider run` goes on)", issues::sentence(&counts, Some(at))));
+        while app.clock.now() < next {
+            let settled = app.store.issue(id).await?.is_none_or(|row| is_settled(&row));
+            if settled || tokio::time::timeout(LOOK, stop.cancelled()).await.is_ok() {
+                return Ok(if settled { Ended::Settled } else { Ended::Stopped });
+            }
+        }
+    }
 }
 
 async fn send_and_watch(context: &Context, app: &App, id: IssueId, stop: &CancellationToken) -> Result<Ended, Failure> {

@@ -6,7 +6,7 @@ use super::args::DevArgs;
 use super::output::{count, duration};
 use super::{Context, Exit, Failure};
 use crate::app::{self, App, Stopwatch};
-use crate::config::{Config, StoreUrl};
+use crate::config::Config;
 use crate::inbox::Inbox;
 use crate::model::relay::TlsMode;
 use crate::model::{Fault, Relay};
@@ -58,8 +58,12 @@ async fn bind_inbox(context: &Context, config: &Config) -> Result<Inbox, Failure
     }
 }
 
-/// Cuts the configuration off from the world: the only relay is the inbox, and the store is one for development.
+/// Cuts the configuration off from the world: the only relay is the inbox, and links lead to this machine. The store is the publication's own, so that
+/// the links of mails sent from another window work; nothing here sends from its ledger.
 fn confine(config: &mut Config, inbox: SocketAddr) {
+    if let Ok(here) = url::Url::parse(&format!("http://{}/", config.listen)) {
+        config.site.url = here;
+    }
     config.relays = vec![Relay {
         name: "inbox".to_owned(),
         host: inbox.ip().to_string(),
@@ -74,5 +78,4 @@ fn confine(config: &mut Config, inbox: SocketAddr) {
         pipelining: true,
         hello: None,
     }];
-    config.store = StoreUrl::Sqlite(config.root.join("postrider.db-dev"));
 }

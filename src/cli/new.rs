@@ -15,11 +15,11 @@ pub fn run(context: &Context, args: &NewArgs) -> Result<Exit, Failure> {
     let (text, name) = content::scaffold(&args.title, today);
     let file = config.content_dir.join(name);
     if file.exists() {
-        let message = format!("{} is there already; nothing was written", file.display());
+        let message = format!("{} is there already; nothing was written", super::output::path(&file));
         return Err(Failure::new(Exit::Problems, Fault::error("exists", message).hint("choose another title")));
     }
     std::fs::create_dir_all(&config.content_dir)?;
     std::fs::write(&file, text)?;
-    context.out.say(format!("created {}", file.display()));
+    context.out.say(format!("created {}", super::output::path(&file)));
     Ok(Exit::Done)
 }

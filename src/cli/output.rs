@@ -102,6 +102,11 @@ pub fn duration(time: std::time::Duration) -> String {
     }
 }
 
+/// A path as people would type it: without the leading `./`.
+pub fn path(path: &std::path::Path) -> String {
+    path.strip_prefix(".").unwrap_or(path).display().to_string()
+}
+
 /// Bytes as KiB with one decimal.
 pub fn kib(bytes: usize) -> String {
     format!("{:.1} KiB", bytes as f64 / 1024.0)

@@ -1,11 +1,14 @@
 //! The full path: everything rendered, inlined, linked and encoded anew for one reader. Slow, simple, and the reference
 //! the fast path is tested against.
 
+use std::path::Path;
+
 use css_inline::{CSSInliner, InlineOptions};
 use tera::{Context, Tera};
 
 use super::headers::{self, Headers};
 use super::links::{self, Base};
+use super::rewrite::mentions_reader;
 use super::{ComposeError, Reader, Rendered, context, mime};
 use crate::model::email::forbidden_in_header;
 use crate::model::{Fault, Faults, Frozen, ListId, Timestamp};
@@ -80,15 +83,34 @@ impl Shared {
     /// What one reader sees.
     pub(super) fn render(&self, reader: &Reader) -> Result<Rendered, ComposeError> {
         let context = self.context_for(reader)?;
-        let line = |field: &str| {
-            let issue = context.get("issue").and_then(|issue| issue.get_from_path(field));
-            issue.and_then(|line| line.as_str()).unwrap_or_default().to_owned()
-        };
         let html = self.html.inline(&run(&self.engine, &self.html.name, &context)?)?;
         let html = links::absolute(&html, &self.html.base);
         let text = run(&self.engine, &self.text_name, &context)?;
         check_size(html.len().max(text.len()))?;
-        Ok(Rendered { subject: line(SUBJECT), preheader: line(PREHEADER), html, text })
+        Ok(Rendered { subject: line(&context, SUBJECT).to_owned(), preheader: line(&context, PREHEADER).to_owned(), html, text })
+    }
+
+    /// Finds what would fail for everybody: renders for `sample`, who has no attributes. A line that speaks of the reader
+    /// may work for others, so it is forgiven here.
+    pub(super) fn try_out(&self, sample: &Reader) -> Result<(), Faults> {
+        let forgiven = |fault: &Fault| fault.place.as_ref().is_some_and(|place| mentions_reader(&place.source));
+        let mut context = self.context.clone();
+        context::set_reader(&mut context, sample);
+        for name in [SUBJECT, PREHEADER, &self.html.name, &self.text_name] {
+            match template::render(&self.engine, name, &context) {
+                Ok(written) if name == SUBJECT || name == PREHEADER => {
+                    let line = one_line(&written).map_err(|error| Fault::error("line-too-long", error.0))?;
+                    context::set_issue(&mut context, if name == SUBJECT { SUBJECT } else { PREHEADER }, &line);
+                }
+                Ok(written) if name == self.html.name => {
+                    self.html.inline(&written).map_err(|error| Fault::error("html-invalid", error.0).in_file(Path::new(name)))?;
+                }
+                Ok(_) => {}
+                Err(fault) if forgiven(&fault) => return Ok(()),
+                Err(fault) => return Err(fault.into()),
+            }
+        }
+        Ok(())
     }
 
     /// The context for one reader, with `issue.subject` and `issue.preheader` rendered in that order.
@@ -117,6 +139,12 @@ impl Shared {
         mime::body(&rendered.text, &rendered.html, out);
         Ok(())
     }
+}
+
+/// `issue.subject` or `issue.preheader` of a finished context.
+pub(super) fn line<'c>(context: &'c Context, field: &'static str) -> &'c str {
+    let line = context.get("issue").and_then(|issue| issue.get_from_path(field));
+    line.and_then(|line| line.as_str()).unwrap_or_default()
 }
 
 /// Renders one template.

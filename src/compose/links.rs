@@ -46,6 +46,23 @@ impl Base {
     }
 }
 
+impl Base {
+    /// Whether what becomes of a link is already certain from its beginning, whatever follows.
+    pub(super) fn is_decided(&self, head: &str) -> bool {
+        let mut rest = head.trim_start_matches(|c: char| c.is_ascii_whitespace());
+        if has_scheme(rest) || rest.starts_with('#') {
+            return true;
+        }
+        if rest.starts_with('/') {
+            return rest.len() > 1;
+        }
+        while let Some(inner) = rest.strip_prefix("../").or_else(|| rest.strip_prefix("./")) {
+            rest = inner;
+        }
+        !rest.starts_with('.') && rest.contains(|c: char| !(c.is_ascii_alphanumeric() || "+-.".contains(c)))
+    }
+}
+
 /// Whether an address is absolute: letters, digits, `+`, `-` and `.` up to a colon.
 fn has_scheme(value: &str) -> bool {
     let end = value.find(|c: char| !(c.is_ascii_alphanumeric() || "+-.".contains(c))).unwrap_or(value.len());

@@ -1,13 +1,22 @@
 //! Issue + reader → finished message. Compiled once, spliced per reader; the full path stays as the reference.
 
 mod context;
+mod fast;
 mod full;
+mod guard;
 mod headers;
 mod html;
 mod links;
 mod mime;
+mod native;
+mod rewrite;
+mod scan;
+mod splice;
+mod trace;
+mod tree;
+mod variant;
 
-use crate::model::{Faults, Frozen, ListId, Subscriber, Timestamp};
+use crate::model::{EmailAddress, Fault, Faults, Frozen, ListId, Subscriber, SubscriberId, Timestamp};
 
 /// One reader, with the links made for them.
 #[derive(Debug, Clone, PartialEq)]
@@ -45,29 +54,47 @@ pub struct ComposeError(pub String);
 /// An Issue compiled for one List: shared by all workers, `Send + Sync`.
 pub struct Compiled {
     shared: full::Shared,
+    fast: Option<fast::Fast>,
     lints: Faults,
 }
 
 impl std::fmt::Debug for Compiled {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Compiled").field("lints", &self.lints).finish_non_exhaustive()
+        f.debug_struct("Compiled").field("lints", self.lints()).finish_non_exhaustive()
     }
 }
 
 impl Compiled {
     /// Compiles; refuses an Issue that no reader could be sent (template errors, over the limits). Everything Tera can do without a reader is done here.
     pub fn new(frozen: &Frozen, list: &ListId) -> Result<Self, Faults> {
-        Ok(Self { shared: full::Shared::new(frozen, list)?, lints: Faults::default() })
+        let shared = full::Shared::new(frozen, list)?;
+        let sample = sample()?;
+        shared.try_out(&sample)?;
+        let (fast, lints) = match fast::Fast::new(frozen, &shared, &sample) {
+            Ok(fast) => (Some(fast), Faults::default()),
+            Err(lints) => (None, lints),
+        };
+        Ok(Self { shared, fast, lints })
     }
 
     /// Appends the finished message for `reader` (RFC 5322, CR LF, 7 bit, not dot-stuffed) to `out`.
     pub fn message(&self, reader: &Reader, date: Timestamp, out: &mut Vec<u8>) -> Result<(), ComposeError> {
         let start = out.len();
-        let result = self.shared.message(reader, date, out);
+        let result = self.either(reader, date, out);
         if result.is_err() {
             out.truncate(start);
         }
         result
+    }
+
+    /// The fast path where it is exact, else the full one.
+    fn either(&self, reader: &Reader, date: Timestamp, out: &mut Vec<u8>) -> Result<(), ComposeError> {
+        if let Some(fast) = &self.fast
+            && fast.message(&self.shared, reader, date, out)?
+        {
+            return Ok(());
+        }
+        self.shared.message(reader, date, out)
     }
 
     /// What the reader sees, by the full path.
@@ -77,8 +104,28 @@ impl Compiled {
 
     /// Why this Issue takes the full path for every reader, if it does: lints at file:line.
     pub fn lints(&self) -> &Faults {
-        &self.lints
+        self.fast.as_ref().and_then(|fast| fast.stopped()).unwrap_or(&self.lints)
     }
+}
+
+/// Somebody to try an Issue out with, who has everything but attributes.
+fn sample() -> Result<Reader, Faults> {
+    let email = EmailAddress::parse("reader@example.com").map_err(|why| Fault::error("sample-invalid", why))?;
+    Ok(Reader {
+        subscriber: Subscriber {
+            id: SubscriberId(0),
+            email,
+            name: Some("Ann Example".to_owned()),
+            attributes: serde_json::Map::new(),
+            language: Some("en".to_owned()),
+            timezone: Some("Europe/Berlin".to_owned()),
+            created_at: Timestamp(0),
+        },
+        unsubscribe_url: "https://example.com/unsubscribe/sample".to_owned(),
+        preferences_url: "https://example.com/preferences/sample".to_owned(),
+        view_url: "https://example.com/view/sample".to_owned(),
+        message_id: "sample@example.com".to_owned(),
+    })
 }
 
 /// The message for one reader by the full path: render, inline, link, encode, all anew. The reference.

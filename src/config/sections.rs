@@ -75,7 +75,7 @@ pub(super) fn digest(section: &Section<'_>, site_zone: Tz, known: &Known) -> Opt
     let lists = references(section, lists.unwrap_or_default(), &known.lists, "list");
     let zone = section.parsed("timezone", "bad-zone", zone).unwrap_or(site_zone);
     let schedule = section.parsed("schedule", "bad-schedule", |text| Schedule::parse(text, zone));
-    let subject = section.required("subject", "subject = \"{{ site.title }} {{ number }}\"", Section::line);
+    let subject = section.required("subject", "subject = \"{{ site.title }} {{ issue.number }}\"", Section::line);
     let preheader = section.line_or_none("preheader");
     let template = section.parsed("template", "bad-id", parse_id).unwrap_or_else(|| "digest".to_owned());
     let (tags, authors) = (section.words("tags"), section.words("authors"));

@@ -6,7 +6,7 @@ pub fn starter(title: &str, url: &str, email: &str, timezone: &str) -> String {
     // A display name in quotes, so that a comma in the title does not part it.
     let from = quoted(&format!("{} <{email}>", title.trim_matches('"').replace(['<', '>', '"', '\\'], "")));
     format!(
-        r##"# Every key is explained at the end of `postrider help config`, in the documented config.toml.
+        r##"# The keys people change first; docs/config.md has all of them.
 # A key can also be given as a variable: POSTRIDER_SITE__TITLE="…".
 
 [site]
@@ -31,10 +31,11 @@ subject = "{{{{ site.title }}}}: {{{{ articles[0].title }}}}"
 [[feed]]
 id = "main"                                  # /rss.xml, /atom.xml and /feed.json
 
-# Mail leaves through the first relay. Until there is one, `postrider dev` catches it on this machine.
-# [[relay]]
-# name = "local"
-# url = "smtp://127.0.0.1:2525"
+# Mail leaves through the first relay. This one is the inbox of `postrider dev`, on this machine: put your provider's in its place.
+[[relay]]
+name = "local"
+url = "smtp://127.0.0.1:2525"
+# password_file = "relay.secret"             # with url = "smtp://user@smtp.example.com:587"
 "##
     )
 }

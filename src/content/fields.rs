@@ -63,6 +63,10 @@ impl Fields<'_> {
         match &node.value {
             Value::List(items) => items.iter().flat_map(|item| self.texts(key, Some(item))).collect(),
             Value::Table(_) if node.get("name").is_some() => self.text(key, node.get("name")).into_iter().collect(),
+            Value::Table(_) | Value::Bool(_) => {
+                self.wrong_type(key, node, "a list of texts");
+                Vec::new()
+            }
             _ => self.text(key, Some(node)).into_iter().collect(),
         }
     }

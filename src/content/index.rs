@@ -31,6 +31,8 @@ impl Index {
         let mut all = HashSet::new();
         for draft in drafts.iter() {
             pages.insert(draft.source.relative.clone(), draft.article.path.clone());
+            // The id is a name too: nobody has to remember the date in a file's name.
+            pages.entry(format!("{}.md", draft.article.id.0)).or_insert_with(|| draft.article.path.clone());
             all.insert(draft.article.path.clone());
             all.extend(draft.article.aliases.iter().map(|alias| format!("/{}/", alias.trim_matches('/'))));
         }

@@ -49,14 +49,9 @@ fn node(out: &mut Context<'_, '_, Page<'_>>, node: Node<'_>, entering: bool) -> 
             Ok(ChildRendering::HTML)
         }
         NodeValue::FootnoteDefinition(definition) => note(out, node, definition, entering),
-        NodeValue::Paragraph if !entering => {
-            if let Some(NodeValue::FootnoteDefinition(definition)) = node.parent().map(|parent| parent.data().value.clone())
-                && node.next_sibling().is_none()
-            {
-                back_link(out, &definition)?;
-            }
-            format_node_default(out, node, entering)
-        }
+        // A link that was not safe to follow is only its text.
+        NodeValue::Link(link) if link.url.is_empty() => Ok(ChildRendering::HTML),
+        NodeValue::Paragraph if !entering && node.next_sibling().is_none() => last_paragraph(out, node),
         _ => format_node_default(out, node, entering),
     }
 }
@@ -142,6 +137,16 @@ fn note(
             out.lf()?;
         }
     }
+    Ok(ChildRendering::HTML)
+}
+
+/// The end of a block's last paragraph: in a note it leads back to the text.
+fn last_paragraph(out: &mut Context<'_, '_, Page<'_>>, node: Node<'_>) -> Result<ChildRendering, fmt::Error> {
+    let Some(parent) = node.parent() else { return format_node_default(out, node, false) };
+    let NodeValue::FootnoteDefinition(definition) = &parent.data().value else { return format_node_default(out, node, false) };
+    back_link(out, definition)?;
+    out.write_str("</p>")?;
+    out.lf()?;
     Ok(ChildRendering::HTML)
 }
 

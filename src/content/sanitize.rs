@@ -50,7 +50,13 @@ pub fn clean(html: &str, links: &Links<'_>) -> Option<Cleaned> {
             Ok(())
         }));
     let html = rewrite_str(&format!("{html}{SENTINEL}"), settings).ok()?;
-    ended.get().then(|| Cleaned { html, removed: removed.into_inner() })
+    // `<a<script>` is an odd element to a browser and a script to a hasty reader: no such text may leave here.
+    let safe = ended.get() && !contains_ignoring_case(&html, b"<script");
+    safe.then(|| Cleaned { html, removed: removed.into_inner() })
+}
+
+fn contains_ignoring_case(text: &str, wanted: &[u8]) -> bool {
+    text.as_bytes().windows(wanted.len()).any(|window| window.eq_ignore_ascii_case(wanted))
 }
 
 fn clean_attributes(element: &mut Element<'_, '_>, links: &Links<'_>, removed: &RefCell<Vec<String>>) {

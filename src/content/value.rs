@@ -160,7 +160,7 @@ pub fn from_yaml(text: &str, offset: usize) -> Result<Node, Broken> {
 fn yaml_error(text: &str, offset: usize, error: &serde_saphyr::Error) -> Broken {
     let span = error.location().map_or(0..1, |location| byte_span(text, location));
     let shown = error.without_snippet().to_string();
-    let first = shown.lines().next().unwrap_or("not valid YAML");
+    let first = shown.lines().next().and_then(|line| line.split(" at line ").next()).unwrap_or("not valid YAML");
     (first.to_owned(), span.start + offset..span.end + offset)
 }
 

@@ -92,11 +92,11 @@ impl std::fmt::Display for Summary {
 }
 
 /// Every feed: the declared ones, then (in the manner of `main`) one a topic.
-fn channels<'a>(config: &'a Config, entries: &'a [Entry], topics: &[Topic<'a>]) -> Vec<Channel<'a>> {
+fn channels<'a>(config: &'a Config, entries: &'a [Entry], topics: &[Topic]) -> Vec<Channel<'a>> {
     let mut channels: Vec<Channel> = config.feeds.iter().map(|feed| Channel::of_feed(config, feed, entries)).collect();
     let model = config.feeds.iter().find(|feed| feed.id == "main").or(config.feeds.first());
     for (model, topic) in model.iter().flat_map(|model| topics.iter().map(move |topic| (*model, topic))) {
-        let entries = topic.entries.iter().copied().filter(|entry| !entry.article.mail.skip_feed).collect();
+        let entries = topic.members.iter().map(|&at| &entries[at]).filter(|entry| !entry.article.mail.skip_feed).collect();
         channels.push(Channel::of_topic(config, model, &topic.name, topic.folder.clone(), entries));
     }
     channels

@@ -115,7 +115,8 @@ impl<'a> Press<'a> {
         let mut files = self.articles()?;
         let all: Vec<usize> = (0..self.entries.len()).collect();
         files.extend(self.list("", None, &all)?);
-        let lists: Result<Vec<Vec<File>>, Faults> = topics.par_iter().map(|topic| self.topic(topic)).collect();
+        let lists: Result<Vec<Vec<File>>, Faults> =
+            topics.par_iter().map(|topic| self.list(&topic.folder, Some(topic), &topic.members)).collect();
         files.extend(lists?.into_iter().flatten());
         files.push(self.overview(topics)?);
         files.push((self.stylesheet.clone(), page("text/css; charset=utf-8", STYLESHEET.to_owned())));
@@ -162,12 +163,6 @@ impl<'a> Press<'a> {
     fn local(&self, html: &str, root: &str) -> String {
         let site = escape(self.config.site.url.as_str());
         html.replace(&format!("href=\"{site}"), &format!("href=\"{root}")).replace(&format!("src=\"{site}"), &format!("src=\"{root}"))
-    }
-
-    fn topic(&self, topic: &Topic) -> Result<Vec<File>, Faults> {
-        let members: std::collections::HashSet<&str> = topic.entries.iter().map(|entry| entry.id.as_str()).collect();
-        let indexes: Vec<usize> = (0..self.entries.len()).filter(|&i| members.contains(self.entries[i].id.as_str())).collect();
-        self.list(&topic.folder, Some(topic), &indexes)
     }
 
     /// The pages of a list in `folder`: `index.html`, `page/2/index.html` …
@@ -268,7 +263,7 @@ fn card<'a>(config: &'a Config, entry: &'a Entry) -> Card<'a> {
 
 fn topic_value(topic: &Topic) -> serde_json::Value {
     let kind = if topic.kind == Kind::Tag { "tag" } else { "author" };
-    serde_json::json!({ "name": topic.name, "kind": kind, "path": link(&topic.folder), "count": topic.entries.len() })
+    serde_json::json!({ "name": topic.name, "kind": kind, "path": link(&topic.folder), "count": topic.members.len() })
 }
 
 /// A path as the part of a link behind `root`.

@@ -23,14 +23,14 @@ impl Kind {
 }
 
 /// One tag or author.
-pub(super) struct Topic<'a> {
+pub(super) struct Topic {
     pub kind: Kind,
     /// As people write it; of several spellings the first in order.
     pub name: String,
     /// From the site's root, with its slash: `tags/rust/`.
     pub folder: String,
-    /// Newest first.
-    pub entries: Vec<&'a Entry>,
+    /// Which of the entries, newest first.
+    pub members: Vec<usize>,
 }
 
 /// The folder of the topic `name`.
@@ -39,15 +39,15 @@ pub(super) fn folder(kind: Kind, name: &str) -> String {
 }
 
 /// Every tag, then every author, in the order of their folders.
-pub(super) fn topics(entries: &[Entry]) -> Vec<Topic<'_>> {
+pub(super) fn topics(entries: &[Entry]) -> Vec<Topic> {
     let mut all = group(Kind::Tag, entries, |entry| &entry.tags);
     all.extend(group(Kind::Author, entries, |entry| &entry.authors));
     all
 }
 
-fn group(kind: Kind, entries: &[Entry], names: impl Fn(&Entry) -> &Vec<String>) -> Vec<Topic<'_>> {
+fn group(kind: Kind, entries: &[Entry], names: impl Fn(&Entry) -> &Vec<String>) -> Vec<Topic> {
     let mut groups: BTreeMap<String, Topic> = BTreeMap::new();
-    for entry in entries {
+    for (at, entry) in entries.iter().enumerate() {
         let mut folders: Vec<String> = Vec::new();
         for name in names(entry) {
             let folder = folder(kind, name);
@@ -58,10 +58,10 @@ fn group(kind: Kind, entries: &[Entry], names: impl Fn(&Entry) -> &Vec<String>) 
                 kind,
                 name: name.clone(),
                 folder: folder.clone(),
-                entries: Vec::new(),
+                members: Vec::new(),
             });
             topic.name = topic.name.clone().min(name.clone());
-            topic.entries.push(entry);
+            topic.members.push(at);
             folders.push(folder);
         }
     }

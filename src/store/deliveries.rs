@@ -179,7 +179,7 @@ async fn record(tx: &mut Tx, lease: &Lease, results: &[Record], cancelled: bool,
     for row in &others {
         suppress_dead(tx, lease, row, now).await?;
     }
-    for others in pieces(&others, 64) {
+    for others in pieces(&others, 16) {
         let mut args = args![lease.issue, lease.epoch, now];
         let rows = value_rows(&mut args, others.iter().map(columns));
         let sql = format!(

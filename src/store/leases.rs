@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::deliveries::{Lease, Leased, Recovered};
 use super::issues::{finish, status};
-use super::sql::{CHUNK, Tx, args, in_list};
+use super::sql::{CHUNK_IN_ORDER, Tx, args, in_list};
 use super::standing::{left_out, skip};
 use super::subscribers::{SubscriberRow, subscriber};
 use super::{Result, Store, StoreError};
@@ -122,11 +122,11 @@ async fn fill(tx: &mut Tx, lease: &Lease, limit: u32, now: Timestamp) -> Result<
             }
         }
         skip(tx, lease.issue, gone, now).await?;
-        for leased in claimed[fresh..].chunks(CHUNK) {
-            let mut args = args![lease.issue, lease.epoch, now];
+        for leased in claimed[fresh..].chunks(CHUNK_IN_ORDER) {
+            let mut args = args![lease.epoch, now, lease.issue];
             let ids = in_list(&mut args, leased.iter().map(|leased| leased.subscriber.id));
             let sql = format!(
-                "UPDATE deliveries SET state = 1, lease = $2, next_at = NULL, changed_at = $3 WHERE issue_id = $1 AND subscriber_id IN ({ids})"
+                "UPDATE deliveries SET state = 1, lease = $1, next_at = NULL, changed_at = $2 WHERE issue_id = $3 AND subscriber_id IN ({ids})"
             );
             tx.run(sql, args).await?;
         }

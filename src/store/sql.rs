@@ -11,15 +11,18 @@ use sqlx::{AssertSqlSafe, FromRow, Sqlite, SqlitePool, Transaction};
 use super::Result;
 use crate::model::{DeliveryState, IssueId, ListId, SubscriberId, Timestamp};
 
-/// Most values in one list of placeholders; far below every engine's limit, and enough to make a round trip cheap.
-pub(super) const CHUNK: usize = 512;
+/// Most values in one list of placeholders, where some of a statement's are out of order (see [`unnumbered`]).
+pub(super) const CHUNK: usize = 64;
+/// Most values in one list of placeholders that are all used once and in order.
+pub(super) const CHUNK_IN_ORDER: usize = 512;
 
-/// Runs `$body` with `$connection` the engine's own connection and `Db` its type: the only place that tells engines apart.
+/// Runs `$body` with `$sql` as the engine wants it, `$connection` its own connection and `Db` its type: the only place that tells engines apart.
 macro_rules! on_engine {
-    ($tx:expr, $connection:ident => $body:expr) => {
+    ($tx:expr, $sql:ident, $connection:ident => $body:expr) => {
         match $tx {
             Tx::Sqlite(transaction) => {
                 type Db = Sqlite;
+                let $sql = AssertSqlSafe(unnumbered($sql.into()));
                 let $connection = &mut **transaction;
                 $body
             }
@@ -162,20 +165,17 @@ pub(super) enum Tx {
 impl Tx {
     /// Runs a statement; gives how many rows it changed.
     pub(super) async fn run(&mut self, sql: impl Into<Cow<'static, str>>, args: Vec<Value>) -> Result<u64> {
-        let sql = AssertSqlSafe(sql.into());
-        Ok(on_engine!(self, connection => bound!(sqlx::query::<Db>(sql), args).execute(connection).await?.rows_affected()))
+        Ok(on_engine!(self, sql, connection => bound!(sqlx::query::<Db>(sql), args).execute(connection).await?.rows_affected()))
     }
 
     /// All rows of a query.
     pub(super) async fn rows<T: Readable>(&mut self, sql: impl Into<Cow<'static, str>>, args: Vec<Value>) -> Result<Vec<T>> {
-        let sql = AssertSqlSafe(sql.into());
-        Ok(on_engine!(self, connection => bound!(sqlx::query_as::<Db, T>(sql), args).fetch_all(connection).await?))
+        Ok(on_engine!(self, sql, connection => bound!(sqlx::query_as::<Db, T>(sql), args).fetch_all(connection).await?))
     }
 
     /// The first row of a query, if any.
     pub(super) async fn row<T: Readable>(&mut self, sql: impl Into<Cow<'static, str>>, args: Vec<Value>) -> Result<Option<T>> {
-        let sql = AssertSqlSafe(sql.into());
-        Ok(on_engine!(self, connection => bound!(sqlx::query_as::<Db, T>(sql), args).fetch_optional(connection).await?))
+        Ok(on_engine!(self, sql, connection => bound!(sqlx::query_as::<Db, T>(sql), args).fetch_optional(connection).await?))
     }
 
     /// Takes `n` fresh numbers of a kind; gives the first.
@@ -191,6 +191,23 @@ impl Tx {
             Self::Sqlite(transaction) => Ok(transaction.commit().await?),
         }
     }
+}
+
+/// SQLite finds a numbered placeholder by a walk over all of them, so that binding grows with the square of their number.
+/// Where each is used once and in order, a bare `?` means the same and is found at once.
+fn unnumbered(sql: Cow<'static, str>) -> Cow<'static, str> {
+    let mut parts = sql.split('$');
+    let mut text = String::with_capacity(sql.len());
+    text.push_str(parts.next().unwrap_or_default());
+    for (n, part) in (1_usize..).zip(parts) {
+        let rest = part.trim_start_matches(|c: char| c.is_ascii_digit());
+        if part[..part.len() - rest.len()].parse() != Ok(n) {
+            return sql;
+        }
+        text.push('?');
+        text.push_str(rest);
+    }
+    text.into()
 }
 
 /// Appends `values` to `args` and gives their placeholders, `$3, $4`, for an `IN (…)`. The list is padded with its last value

@@ -2,12 +2,12 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::sql::{CHUNK, Tx, Value, args, in_list, pieces, value_rows};
+use super::sql::{CHUNK_IN_ORDER, Tx, Value, args, in_list, pieces, value_rows};
 use super::subscribers::{NewSubscriber, Upserted, parse_attributes};
 use super::{Result, Store, StoreError};
 use crate::model::{ListId, SubscriptionState, Timestamp};
 
-/// Rows in one INSERT: eight values each stay far below SQLite's 32,766.
+/// Rows in one INSERT: eight values each stay far below SQLite's limit of 32,766.
 const INSERT_ROWS: usize = 256;
 
 /// A person as the batch knows them so far.
@@ -62,7 +62,7 @@ impl Store {
 /// Which of the addresses are suppressed.
 async fn suppressed(tx: &mut Tx, keys: &[String]) -> Result<HashSet<String>> {
     let mut found = HashSet::new();
-    for keys in keys.chunks(CHUNK) {
+    for keys in keys.chunks(CHUNK_IN_ORDER) {
         let mut args = Vec::new();
         let sql = format!("SELECT email FROM suppressions WHERE email IN ({})", in_list(&mut args, keys.iter().map(String::as_str)));
         found.extend(tx.rows::<(String,)>(sql, args).await?.into_iter().map(|(email,)| email));
@@ -73,7 +73,7 @@ async fn suppressed(tx: &mut Tx, keys: &[String]) -> Result<HashSet<String>> {
 /// The people of the batch that are there, by address, with where they stand on the List.
 async fn look_up(tx: &mut Tx, keys: &[String], list: &ListId) -> Result<HashMap<String, Known>> {
     let mut known = HashMap::with_capacity(keys.len());
-    for keys in keys.chunks(CHUNK) {
+    for keys in keys.chunks(CHUNK_IN_ORDER) {
         let mut args = args![list];
         let sql = format!(
             "SELECT s.id, s.email_key, s.name, s.attributes, s.language, s.timezone, x.state FROM subscribers s

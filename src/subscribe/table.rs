@@ -139,7 +139,7 @@ fn text<'a>(cell: &'a [u8], fallback: &'static Encoding) -> Cow<'a, str> {
 fn delimiter(prefix: &[u8]) -> u8 {
     let mut counts = [(b',', 0), (b';', 0), (b'\t', 0), (b'|', 0)];
     let mut quoted = false;
-    for &byte in prefix {
+    for &byte in prefix.iter().skip_while(|byte| matches!(byte, b'\r' | b'\n')) {
         match byte {
             b'"' => quoted = !quoted,
             b'\n' | b'\r' if !quoted => break,

@@ -1,8 +1,9 @@
 //! Tera's errors as faults: Tera draws a report with the place in it, and from that report we take the place back.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::Path;
 
+use super::limits::{OUTPUT_BYTES_MAX, ROUNDS_MAX, without_counts};
 use crate::model::fault::Place;
 use crate::model::{Fault, Faults, Severity};
 
@@ -84,15 +85,26 @@ pub(super) fn every_fault(sources: &BTreeMap<String, String>, first: &tera::Erro
 /// The fault of a failed rendering of `name`.
 pub(super) fn of_render(name: &str, error: &tera::Error) -> Fault {
     let first = from_error(error).0.into_iter().next();
-    first.unwrap_or_else(|| Fault::error("template-failed", error.to_string()).in_file(&PathBuf::from(name)))
+    first.unwrap_or_else(|| Fault::error("template-failed", error.to_string()).in_file(Path::new(name)))
 }
 
 /// The fault of a rendering that was stopped for its size.
-pub(super) fn too_large(name: &str, bytes_max: usize) -> Fault {
-    let message = format!("`{name}` wrote more than {} KiB and was stopped", bytes_max / 1024);
+pub(super) fn too_large(name: &str) -> Fault {
+    let message = format!("`{name}` wrote more than {} KiB and was stopped", OUTPUT_BYTES_MAX / 1024);
     Fault::error("template-too-large", message)
-        .in_file(&PathBuf::from(name))
+        .in_file(Path::new(name))
         .hint("look for a loop that runs too often, or shorten what it writes")
+}
+
+/// The fault of a rendering that was stopped for its loops.
+pub(super) fn too_long(name: &str) -> Fault {
+    let message = format!("the loops of `{name}` went round more than {ROUNDS_MAX} times and were stopped");
+    Fault::error("template-too-long", message).in_file(Path::new(name)).hint("look for a loop inside a loop, or a `range` that is too long")
+}
+
+/// The fault of a rendering that wrote broken text, which only a fault of ours could cause.
+pub(super) fn not_utf8(name: &str) -> Fault {
+    Fault::error("template-failed", format!("`{name}` wrote text that is not UTF-8")).in_file(Path::new(name))
 }
 
 /// The faults in what Tera says: one for each `error:` of its report.
@@ -121,8 +133,9 @@ fn place(rest: &str) -> Option<Place> {
     let (file, line) = before.rsplit_once(':')?;
     let source = lines.nth(1)?.split_once(" | ")?.1;
     let length = lines.next().map_or(1, |carets| carets.matches('^').count());
-    let (line, column) = (line.parse().ok()?, column.parse().ok()?);
-    Some(Place { file: file.into(), line, column, length: length.max(1), source: source.to_owned() })
+    let (line, column) = (line.parse().ok()?, column.parse::<usize>().ok()?);
+    let (source, column) = without_counts(source, column.max(1));
+    Some(Place { file: file.into(), line, column, length: length.max(1), source })
 }
 
 fn finished(message: &str, place: Option<Place>) -> Fault {

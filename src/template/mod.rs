@@ -4,15 +4,12 @@ mod builtin;
 mod fault;
 mod filters;
 mod folder;
+mod limits;
 
 use std::collections::BTreeMap;
-use std::io::{self, Write};
 use std::path::Path;
 
 use crate::model::{Fault, Faults};
-
-/// No mail and no page of ours is this big; a template that writes more is broken, and stopped before it fills the memory.
-const OUTPUT_BYTES_MAX: usize = 1024 * 1024;
 
 /// Template sources by name (`email/digest.html`, `web/article.html` …): built in, overridden by files of `dir`.
 pub fn load(dir: &Path) -> Result<BTreeMap<String, String>, Faults> {
@@ -36,48 +33,33 @@ pub fn write_defaults(dir: &Path) -> std::io::Result<Vec<String>> {
 /// An engine over `sources` with our filters and limits; faults name the template, line and column.
 /// Names that end in `.html` or `.xml` are escaped; a variable that is not defined is an error.
 pub fn engine(sources: &BTreeMap<String, String>) -> Result<tera::Tera, Faults> {
+    engine_with(sources, |_| ())
+}
+
+/// The same, with functions that `extend` registers before the sources are read.
+pub fn engine_with(sources: &BTreeMap<String, String>, extend: impl FnOnce(&mut tera::Tera)) -> Result<tera::Tera, Faults> {
     let mut tera = tera::Tera::new();
     tera.autoescape_on([".html", ".xml"]);
     filters::register(&mut tera);
-    match tera.add_raw_templates(sources) {
+    limits::register(&mut tera);
+    extend(&mut tera);
+    match tera.add_raw_templates(sources.iter().map(|(name, text)| (name, limits::with_rounds_counted(text)))) {
         Ok(()) => Ok(tera),
         Err(error) => Err(fault::every_fault(sources, &error)),
     }
 }
 
-/// Renders `name`, which may write at most 1 MiB (`template-too-large`).
+/// Renders `name`, which may write at most 1 MiB (`template-too-large`) in a million rounds of its loops (`template-too-long`).
 pub fn render(tera: &tera::Tera, name: &str, context: &tera::Context) -> Result<String, Fault> {
-    let mut out = Limited { bytes: Vec::new(), overflowed: false };
-    let result = tera.render_to(name, context, &mut out);
-    if out.overflowed {
-        return Err(fault::too_large(name, OUTPUT_BYTES_MAX));
+    match limits::render(tera, name, context) {
+        limits::End::Written(bytes) => String::from_utf8(bytes).map_err(|_| fault::not_utf8(name)),
+        limits::End::TooLarge => Err(fault::too_large(name)),
+        limits::End::TooLong => Err(fault::too_long(name)),
+        limits::End::Failed(error) => Err(fault::of_render(name, &error)),
     }
-    result.map_err(|error| fault::of_render(name, &error))?;
-    String::from_utf8(out.bytes).map_err(|_| Fault::error("template-failed", format!("`{name}` wrote text that is not UTF-8")))
 }
 
 /// What Tera says of a failed build or rendering, as faults with place and hint (for those that call Tera themselves).
 pub fn faults_of(error: &tera::Error) -> Faults {
     fault::from_error(error)
-}
-
-/// A buffer that refuses to grow beyond the limit. Tera hides the cause of a failed write, so it remembers.
-struct Limited {
-    bytes: Vec<u8>,
-    overflowed: bool,
-}
-
-impl Write for Limited {
-    fn write(&mut self, more: &[u8]) -> io::Result<usize> {
-        if self.bytes.len() + more.len() > OUTPUT_BYTES_MAX {
-            self.overflowed = true;
-            return Err(io::ErrorKind::FileTooLarge.into());
-        }
-        self.bytes.extend_from_slice(more);
-        Ok(more.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
 }

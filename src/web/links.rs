@@ -15,7 +15,7 @@ pub async fn unsubscribe(Shared(state): Shared<State>, Path(token): Path<String>
     let Some(grant) = state.desk.key.verify(Purpose::Unsubscribe, &token) else { return invalid(&state) };
     let standing = match standing(&state, &grant).await {
         Ok(standing) => standing,
-        Err(error) => return failed(&state, &error),
+        Err(error) => return failed(&error),
     };
     show(&state, &token, &grant, if standing == Some(SubscriptionState::Unsubscribed) { "left" } else { "ask" })
 }
@@ -25,7 +25,7 @@ pub async fn unsubscribe_post(Shared(state): Shared<State>, Path(token): Path<St
     let Some(grant) = state.desk.key.verify(Purpose::Unsubscribe, &token) else { return invalid(&state) };
     match subscribe::unsubscribe(&state.desk.store, &state.desk.key, &token, state.desk.clock.now()).await {
         Ok(_) => show(&state, &token, &grant, "left"),
-        Err(error) => failed(&state, &error),
+        Err(error) => failed(&error),
     }
 }
 
@@ -34,7 +34,7 @@ pub async fn resubscribe_post(Shared(state): Shared<State>, Path(token): Path<St
     let Some(grant) = state.desk.key.verify(Purpose::Unsubscribe, &token) else { return invalid(&state) };
     match subscribe::resubscribe(&state.desk.store, &state.desk.key, &token, state.desk.clock.now()).await {
         Ok(_) => show(&state, &token, &grant, "back"),
-        Err(error) => failed(&state, &error),
+        Err(error) => failed(&error),
     }
 }
 
@@ -43,7 +43,7 @@ pub async fn preferences(Shared(state): Shared<State>, Path(token): Path<String>
     let Some(grant) = state.desk.key.verify(Purpose::Preferences, &token) else { return invalid(&state) };
     let on = match standing(&state, &grant).await {
         Ok(standing) => standing == Some(SubscriptionState::Confirmed),
-        Err(error) => return failed(&state, &error),
+        Err(error) => return failed(&error),
     };
     preferences_page(&state, &token, &grant, on)
 }
@@ -54,12 +54,12 @@ pub async fn preferences_post(Shared(state): Shared<State>, Path(token): Path<St
     let wanted = match standing(&state, &grant).await {
         Ok(Some(SubscriptionState::Unsubscribed)) => SubscriptionState::Confirmed,
         Ok(_) => SubscriptionState::Unsubscribed,
-        Err(error) => return failed(&state, &error),
+        Err(error) => return failed(&error),
     };
     let result = subscribe::change(&state.desk.store, &grant, wanted, state.desk.clock.now()).await;
     match result.map(|_| wanted == SubscriptionState::Confirmed) {
         Ok(on) => preferences_page(&state, &token, &grant, on),
-        Err(error) => failed(&state, &error),
+        Err(error) => failed(&error),
     }
 }
 
@@ -130,7 +130,7 @@ fn invalid(state: &State) -> Response {
     response
 }
 
-fn failed(state: &State, error: &crate::store::StoreError) -> Response {
+fn failed(error: &crate::store::StoreError) -> Response {
     tracing::error!("a reader's link could not be followed: {error}");
     (StatusCode::SERVICE_UNAVAILABLE, "this did not work just now; please try again in a minute\n").into_response()
 }

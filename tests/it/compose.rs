@@ -231,3 +231,385 @@ fn a_mail_has_a_limit() {
     let deep = "<div>".repeat(5_000);
     assert!(full_message(&frozen("Hi", &deep, TEXT), &ann()).unwrap_err().0.contains("nested"));
 }
+
+/// Readers made to break things.
+fn hostile() -> Vec<Reader> {
+    let values = [
+        "",
+        " ",
+        "  two  ",
+        "Ann",
+        "李小龍 \u{1f980}\u{200d}",
+        "a\"b'c <d>&amp; e=\u{a0}f>",
+        "</p></title></style><script>alert(1)</script>",
+        "-->",
+        "{{ subscriber.email }}{% if x %}",
+        "*bold* _it_ [x](y) `code`",
+        "zq7k2mvx9w0007qz",
+        "zq0000000000000k0000qz",
+        "..",
+        ".",
+        "From me",
+        "F",
+        "=3D=",
+        "a\tb",
+        "a\nb",
+        "a\r\n.\r\nb",
+        "\u{1f}",
+        "\u{feff}x",
+        "\u{2028}",
+        "&nbsp;&#0;&notit;",
+        "javascript:alert(1)",
+        "/relative",
+        "//evil.example",
+        "x:y",
+        "\\\" \\n",
+        "ß\u{301}\u{202e}rtl",
+        &"long ".repeat(400),
+        &"ü".repeat(700),
+        &"<&\">".repeat(200),
+    ];
+    let mut readers: Vec<Reader> = vec![reader(None, json!({}))];
+    for (i, value) in values.iter().enumerate() {
+        let fits = postrider::model::email::parse_name(value).ok().flatten();
+        let mut one = reader(fits.as_deref(), json!({"city": value, "plan": values[(i * 7 + 3) % values.len()], "nested": value}));
+        one.subscriber.language = (i % 3 > 0).then(|| ["en", "de"][i % 2].to_owned());
+        readers.push(one);
+    }
+    for odd in [
+        json!(3),
+        json!(-0.5),
+        json!(1e300),
+        json!(true),
+        json!(false),
+        json!(null),
+        json!([1, "<b>"]),
+        json!({"a": "<i>"}),
+        json!(0),
+        json!(18446744073709551615u64),
+    ] {
+        readers.push(reader(Some("Odd"), json!({"city": odd, "plan": "gold", "email": "hidden", "name": 7})));
+    }
+    let mut links = reader(Some("Links"), json!({"city": "Rom", "plan": "gold"}));
+    links.unsubscribe_url = "https://example.org/u?a=1&b=%22&c='x'".into();
+    links.view_url = "relative/view".into();
+    links.preferences_url = String::new();
+    readers.push(links);
+    readers
+}
+
+/// Sends every reader through both ways and compares what arrives; gives whether the Issue was compiled.
+fn both_ways_agree(frozen: &Frozen, readers: &[Reader]) -> bool {
+    let compiled = Compiled::new(frozen, &list_id()).unwrap_or_else(|faults| panic!("{faults}\n{}", frozen.templates["email/t.html"]));
+    let mut spliced = 0;
+    for reader in readers {
+        let expected = full_message(frozen, reader);
+        let mut found = Vec::new();
+        match (compiled.message(reader, NOON, &mut found), expected) {
+            (Ok(()), Ok(expected)) => {
+                let person = &reader.subscriber;
+                assert_eq!(
+                    seen(&found),
+                    seen(&expected),
+                    "for {:?} {:?} in\n{}",
+                    person.name,
+                    person.attributes,
+                    frozen.templates["email/t.html"]
+                );
+                // A splice breaks its lines at the slots, so its octets tell which way a message took.
+                spliced += usize::from(found != expected);
+            }
+            (Err(found), Err(expected)) => assert_eq!(found, expected),
+            (found, expected) => {
+                panic!("{found:?} is not {:?} for {reader:?}", expected.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
+            }
+        }
+    }
+    let is_compiled = compiled.lints().0.is_empty();
+    assert!(!is_compiled || spliced > readers.len() / 2, "only {spliced} of {} messages were spliced of\n{}", readers.len(), frozen.templates["email/t.html"]);
+    assert!(is_compiled || spliced == 0, "a refused Issue is never spliced");
+    is_compiled
+}
+
+#[test]
+fn the_fast_path_gives_every_reader_what_the_full_path_gives() {
+    let rich = "<html><head><title>{{ issue.subject }}</title><style>p{color:red}.a:first-child{margin:0}</style></head><body>\
+        <div>{{ issue.preheader }}</div>{% if subscriber.name %}<p>Dear {{ subscriber.name }}</p>{% else %}<p>Hello</p>{% endif %}\
+        {% for a in articles %}<p class=\"a\"><a href=\"{{ a.url }}?s={{ subscriber.city | default(value='x') }}\">{{ loop.index ~ \" \" ~ (subscriber.plan | default(value=\"-\") | str) }}</a></p>\
+        {%- if loop.first and subscriber.language == \"de\" -%} <i title=\"{{ subscriber.city | default(value=\"\") }}\">Guten Tag</i>{%- endif -%}{% endfor %}\
+        <a href=\"{{ view_url }}\">view</a> <a href='{{ preferences_url }}'>p</a> <a href=\"{{ unsubscribe_url }}\">u</a></body></html>";
+    let text = "Hi {{ subscriber.name | default(value=\"you\") | upper }}{% if subscriber.language == 'de' %} (de){% endif %}\n\
+        {{ subscriber.city | default(value='nowhere') }}.\n{{ unsubscribe_url }}\n";
+    for subject in [
+        "News",
+        "News for {{ subscriber.name | default(value='you') }}",
+        "{{ subscriber.city | default(value='x') }}: {% if subscriber.plan %}{{ subscriber.plan }}{% endif %}",
+    ] {
+        let frozen = Frozen { preheader: "For {{ subscriber.email }}".into(), ..frozen(subject, rich, text) };
+        assert!(both_ways_agree(&frozen, &hostile()), "{subject} is compiled");
+    }
+}
+
+#[test]
+fn a_trap_is_compiled_exactly_or_refused() {
+    let compiled = [
+        "<p>{{ subscriber.name | default(value='}}') }}</p>",
+        "<p>{{ subscriber.name | default(value=\"{% raw %}\") }}</p>{% raw %}{{ subscriber.name }}{% endraw %}",
+        "<p>a  {{- subscriber.email -}}  b</p>  {%- if subscriber.name -%}  <b> x </b>  {%- endif -%}  end",
+        "{# {{ subscriber.name }} #}<p title=\"{{ subscriber.plan | default(value='p') }}\">x</p>",
+        "<p>{% set who = subscriber.language | default(value='en') %}{{ who }}</p>",
+        "<ul>{% for c in subscriber.language | default(value='xx') %}<li>{{ c }}{{ subscriber.email }}</li>{% endfor %}</ul>",
+        "<p>{% filter upper %}{{ subscriber.language | default(value='en') }}{% endfilter %}</p>",
+        "<p>{% set x %}{{ subscriber.language | default(value='') }}{% endset %}{% if x == '' %}none{% else %}{{ x }}{% endif %}</p>",
+        "<table>{% if subscriber.language == 'de' %}<tr><td>{{ subscriber.email }}</td></tr>{% else %}<tr><th>x</th></tr>{% endif %}</table>",
+        "<p class=\"{% if subscriber.language == 'de' %}a{% else %}b{% endif %}\">x</p><style>.a{color:red}</style>",
+        "{% for a in articles %}{% for t in a.tags %}<p>{{ t ~ loop.index ~ a.title ~ subscriber.email }}</p>{% endfor %}{% endfor %}",
+        "<p>{{ articles[0].title ~ subscriber.email | upper }}{{ (1 + 2) ~ unsubscribe_url }}</p>",
+        "<p>{{ subscriber.email if subscriber.language == 'de' else 'other' }}</p>",
+        "<p>{{ subscriber?.attributes?.missing | default(value='none') }}</p>",
+        "<p>{% if subscriber.missing is defined %}yes{% else %}no{% endif %}{% if not subscriber.name %}anon{% endif %}</p>",
+        "<p>{% set m = subscriber.missing %}{% if m %}x{% endif %}{{ m | default(value='d') }}</p>",
+        "<title>{{ subscriber.email }}</title><p>{{ list.name }}</p>",
+    ];
+    for html in compiled {
+        assert!(both_ways_agree(&frozen("Hi", html, TEXT), &hostile()), "{html} is compiled");
+    }
+    let refused = [
+        "<p title={{ subscriber.email }}>x</p>",
+        "<p style=\"color: {{ subscriber.plan | default(value='red') }}\">x</p>",
+        "<p class=\"{{ subscriber.plan | default(value='a') }}\">x</p><p id='{{ subscriber.email }}'></p>",
+        "<style>p { color: {{ subscriber.plan | default(value='red') }} }</style><p>x</p>",
+        "<script>var x = \"{{ subscriber.email }}\"</script>",
+        "<p>x</p><!-- {{ subscriber.email }} -->",
+        "<p>x</p><!--[if mso]><a href=\"{{ unsubscribe_url }}\">x</a><![endif]-->",
+        "<table>{{ subscriber.plan | default(value='') }}<tr><td>x</td></tr></table>",
+        "<{{ subscriber.language | default(value='b') }}>x",
+        "<pre>{{ subscriber.plan | default(value='x') }}</pre>",
+        "<textarea>{{ subscriber.email }}</textarea>",
+        "<head>{{ subscriber.plan | default(value='') }}<title>x</title></head><body>y</body>",
+        "<style>p:empty { color: red }</style><p>{{ subscriber.plan | default(value='') }}</p>",
+        "<style>a[href^=\"https\"] { color: red }</style><a href=\"{{ subscriber.plan | default(value='x') }}\">x</a>",
+        "<p>{{ subscriber.plan | default(value='x') | safe }}</p>",
+        "<p>{{ subscriber.plan | default(value='x') | str | escape }}</p>",
+        "<p>{{ subscriber.plan | default(value='x') | str | newlines_to_br }}</p>",
+        "<p>{% set b = '<b>' | safe %}{{ b ~ subscriber.email }}</p>",
+        "{% for subscriber in articles %}<p>{{ subscriber.title }}</p>{% endfor %}",
+        "{% set subscriber = articles[0] %}<p>{{ subscriber.title }}</p>",
+        "<p>{{ [x for x in [subscriber.email]] | first }}</p>",
+        "<p>{{ {\"a\": subscriber.email} | get(key='a') }}</p>",
+        "{% component C(a) %}<b>{{ a }}{{ subscriber | default(value='none') }}</b>{% endcomponent C %}<p>{{ <C a=\"x\" /> }}</p>",
+        "<a href=\"x{{ subscriber.plan | default(value=':y') }}\">x</a>",
+        "{% filter upper %}{% include \"email/part.html\" %}{% endfilter %}",
+        "{% set x %}{% include \"email/part.html\" %}{% endset %}{% if x == '' %}none{% endif %}",
+        "{% include \"email/part.html\" %}{% if __tera_context.subscriber.plan | default(value='') == '..' %}x{% endif %}",
+    ];
+    for html in refused {
+        let mut frozen = frozen("Hi", html, TEXT);
+        frozen.templates.insert("email/part.html".into(), "{{ subscriber.plan | default(value='') }}".into());
+        assert!(!both_ways_agree(&frozen, &hostile()), "{html} is refused");
+    }
+}
+
+#[test]
+fn inheritance_components_and_includes_are_compiled_exactly_or_refused() {
+    let base = "<html><body>{% block a %}<p>base {{ subscriber.email }}</p>{% endblock %}{% block b %}<i>{{ subscriber.plan | default(value='') }}</i>{% endblock %}</body></html>";
+    let card = "{% component Card(title) %}<div title=\"{{ title }}\"><h2>{{ title }}</h2>{{ body }}</div>{% endcomponent Card %}";
+    let cases = [
+        ("{% extends \"email/base.html\" %}{% block a %}<b>{{ super() }}</b> and {{ subscriber.email }}{% endblock %}", true),
+        ("{% extends \"email/base.html\" %}{% block b %}{{ super() | upper }}{% endblock %}", false),
+        ("{% extends \"email/base.html\" %}{% block b %}{% if super() == '<i></i>' %}none{% endif %}{% endblock %}", false),
+        ("{% include \"email/part.html\" %}{% for a in articles %}{% include \"email/part.html\" %}{% endfor %}", true),
+        (
+            "{% <Card title={subscriber.language | default(value=\"x\")}> %}<p>{{ subscriber.language | default(value='') }}</p>{% </Card> %}",
+            true,
+        ),
+        ("<p>{{ <Card title={subscriber.language | default(value=\"x\")} /> }}</p>", true),
+        ("<p>{{ <Card title=\"plain\" /> }}{{ subscriber.email }}</p>", true),
+    ];
+    for (html, is_compiled) in cases {
+        let mut frozen = frozen("Hi", html, TEXT);
+        frozen.templates.insert("email/base.html".into(), base.into());
+        frozen.templates.insert("email/card.html".into(), card.replace("{{ body }}", "{{ body | default(value='') }}"));
+        frozen.templates.insert(
+            "email/part.html".into(),
+            "<p>{{ subscriber.plan | default(value='') }} {{ (a.title if a is defined else 'no article') ~ subscriber.email }}</p>".into(),
+        );
+        assert_eq!(both_ways_agree(&frozen, &hostile()), is_compiled, "{html}");
+    }
+}
+
+/// The digest that comes with Postrider.
+fn built_in(articles: usize) -> Frozen {
+    let nowhere = tempfile::tempdir().unwrap();
+    let mut templates = postrider::template::load(nowhere.path()).unwrap();
+    templates.retain(|name, _| name.starts_with("email/"));
+    let articles = (1..=articles).map(article).collect();
+    Frozen { template: "digest".into(), templates, articles, ..frozen("{{ articles[0].title }}", "", "") }
+}
+
+#[test]
+fn the_built_in_mails_are_compiled() {
+    for template in ["digest", "letter"] {
+        for test in [false, true] {
+            let frozen = Frozen { template: template.into(), test, ..built_in(3) };
+            let compiled = Compiled::new(&frozen, &list_id()).unwrap_or_else(|faults| panic!("{faults}"));
+            assert!(compiled.lints().0.is_empty(), "{template}: {}", compiled.lints());
+            let (mut found, expected) = (Vec::new(), full_message(&frozen, &ann()).unwrap());
+            compiled.message(&ann(), NOON, &mut found).unwrap();
+            assert_eq!(seen(&found), seen(&expected));
+            assert_ne!(found, expected, "{template} is spliced");
+        }
+    }
+}
+
+#[test]
+fn a_whole_message_looks_like_this() {
+    let mut message = Vec::new();
+    let frozen = Frozen { articles: vec![article(1)], ..frozen("News for {{ subscriber.name }}", HTML, TEXT) };
+    Compiled::new(&frozen, &list_id()).unwrap().message(&reader(Some("Zoë"), json!({})), NOON, &mut message).unwrap();
+    insta::assert_snapshot!(String::from_utf8(message).unwrap().replace("\r\n", "\n"));
+}
+
+#[test]
+fn one_compiled_issue_serves_many_threads() {
+    let html =
+        "<p>{% if subscriber.plan == 'gold' %}Gold{% elif subscriber.plan %}{{ subscriber.plan }}{% endif %} {{ subscriber.city }}</p>";
+    let compiled = Compiled::new(&frozen("Hi", html, TEXT), &list_id()).unwrap();
+    let compiled = &compiled;
+    std::thread::scope(|scope| {
+        for thread in 0..4 {
+            scope.spawn(move || {
+                for i in 0..50 {
+                    let plan = ["gold", "silver", ""][i % 3];
+                    let city = format!("City {thread}-{i}");
+                    let mut out = b"kept".to_vec();
+                    compiled.message(&reader(Some("Ann"), json!({"plan": plan, "city": city})), NOON, &mut out).unwrap();
+                    let html = seen(out.strip_prefix(b"kept").unwrap()).html;
+                    let shown = if plan == "gold" { "Gold" } else { plan };
+                    assert!(html.contains(&format!("<p>{shown} {city}</p>")), "{html}");
+                }
+            });
+        }
+    });
+}
+
+#[test]
+fn a_template_that_differs_for_everybody_stays_exact_beyond_the_limit_of_variants() {
+    let html = "<p>{% set name = subscriber.name %}{{ name }}</p>";
+    let compiled = Compiled::new(&frozen("Hi", html, TEXT), &list_id()).unwrap();
+    for i in 0..200 {
+        let mut out = Vec::new();
+        compiled.message(&reader(Some(&format!("Reader {i}")), json!({})), NOON, &mut out).unwrap();
+        assert!(seen(&out).html.contains(&format!("<p>Reader {i}</p>")));
+    }
+}
+
+#[test]
+fn a_failed_message_leaves_nothing_behind() {
+    let compiled = Compiled::new(&frozen("Hi", "<p>{{ subscriber.city }}</p>", TEXT), &list_id()).unwrap();
+    let mut out = b"before".to_vec();
+    assert!(compiled.message(&reader(None, json!({})), NOON, &mut out).is_err(), "the city is not known");
+    assert_eq!(out, b"before");
+    compiled.message(&reader(None, json!({"city": "Rom"})), NOON, &mut out).unwrap();
+}
+
+#[test]
+fn a_refusal_says_where_and_why() {
+    let html = "<p>x</p>\n<p>{{ subscriber.name | safe }}</p>";
+    let compiled = Compiled::new(&frozen("Hi", html, TEXT), &list_id()).unwrap();
+    let lint = &compiled.lints().0[0];
+    let place = lint.place.as_ref().unwrap();
+    assert_eq!((lint.code, place.file.to_str().unwrap(), place.line), ("slow-template", "email/t.html", 2));
+    assert!(lint.label.as_ref().unwrap().contains("`safe`"), "{lint:?}");
+}
+
+#[test]
+fn an_issue_that_fails_for_everybody_is_refused_before_any_mail_leaves() {
+    let faults = Compiled::new(&frozen("Hi", "<p>{{ site.titel }}</p>", TEXT), &list_id()).unwrap_err();
+    assert_eq!(faults.0[0].place.as_ref().unwrap().line, 1, "{faults}");
+    assert!(Compiled::new(&frozen("{{ subscriber.city }}", HTML, TEXT), &list_id()).is_ok(), "readers may have a city");
+}
+
+/// Any text, with everything that means something to HTML, Tera, MIME or us more often than chance.
+fn any_value() -> impl proptest::strategy::Strategy<Value = String> {
+    use proptest::prelude::*;
+    let bits = prop::sample::select(vec![
+        "<",
+        ">",
+        "&",
+        "\"",
+        "'",
+        "&amp;",
+        "{{",
+        "}}",
+        "{%",
+        "*",
+        "_",
+        "[x](y)",
+        "`",
+        " ",
+        "  ",
+        "\u{a0}",
+        ".",
+        "..",
+        "F",
+        "From ",
+        "=",
+        "=?",
+        "?=",
+        "=\n",
+        "zq",
+        "k0000qz",
+        "https://",
+        "/",
+        "#",
+        "é",
+        "李",
+        "\u{1f980}",
+        "\u{202e}",
+        "\t",
+        "\n",
+        "\r",
+        "\0",
+        "\u{feff}",
+        "<!--",
+        "-->",
+        "</p>",
+        "x",
+        "Ann",
+    ]);
+    prop_oneof![
+        3 => prop::collection::vec(bits.prop_map(str::to_owned), 0..12).prop_map(|bits| bits.concat()),
+        1 => any::<String>(),
+        1 => "[a-z ]{0,300}",
+    ]
+}
+
+#[test]
+fn any_reader_gets_from_a_splice_what_the_full_path_gives() {
+    use proptest::prelude::*;
+    let html = "<title>{{ issue.subject }}</title><p>Hi {{ subscriber.name | default(value=\"you\") }}</p>{% for a in articles %}{% if loop.last and subscriber.plan %}\
+        <a href=\"{{ a.url }}?q={{ subscriber.city }}\" title='{{ subscriber.plan }}'>{{ subscriber.city ~ a.title }}</a>{% endif %}{% endfor %}\
+        <a href=\"{{ subscriber.city }}\">x</a>";
+    let text = "{{ subscriber.city }}\n.{{ subscriber.plan | default(value='none') }}.\n";
+    let small = Frozen { preheader: "{{ subscriber.city }}".into(), ..frozen("{{ subscriber.city }} and {{ issue.number }}", html, text) };
+    let issues = [small, built_in(2)];
+    let compiled: Vec<Compiled> = issues.iter().map(|frozen| Compiled::new(frozen, &list_id()).unwrap()).collect();
+    assert!(compiled.iter().all(|compiled| compiled.lints().0.is_empty()), "both are compiled");
+    let readers = (any_value(), any_value(), prop::option::of(any_value()), any::<bool>());
+    proptest!(ProptestConfig { cases: 1_000, failure_persistence: None, ..ProptestConfig::default() }, |((name, city, plan, is_digest) in readers)| {
+        let name = postrider::model::email::parse_name(&name).ok().flatten();
+        let reader = reader(name.as_deref(), plan.map_or_else(|| json!({"city": city}), |plan| json!({"city": city, "plan": plan})));
+        let compiled = &compiled[usize::from(is_digest)];
+        let mut found = Vec::new();
+        match (compiled.message(&reader, NOON, &mut found), compiled.render(&reader)) {
+            (Ok(()), Ok(expected)) => {
+                let found = seen(&found);
+                prop_assert_eq!(found.subject.trim(), expected.subject.trim());
+                prop_assert_eq!(found.html, expected.html);
+                prop_assert_eq!(found.text, expected.text.replace("\r\n", "\n").replace('\r', "\n"));
+            }
+            (found, expected) => prop_assert!(found.is_err(), "{found:?} {expected:?}"),
+        }
+    });
+}

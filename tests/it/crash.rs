@@ -187,7 +187,8 @@ impl Worker {
             });
         }
         let status = ended.expect("the worker ignores SIGTERM");
-        assert!(status.success(), "after SIGTERM: {status}");
+        // 1 is what `send` says when it was stopped before the end.
+        assert!(matches!(status.code(), Some(0 | 1)), "after SIGTERM: {status}");
         assert!(start.elapsed() <= DRAIN_MAX, "draining took {:?}", start.elapsed());
     }
 }

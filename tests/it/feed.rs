@@ -620,7 +620,7 @@ fn archive_documents_never_change_once_written() {
         |count: usize| -> Files { publish(&config(), many(count)).into_iter().filter(|(path, _)| path.contains("/archive/")).collect() };
     let mut before = archives(31);
     assert!(!before.is_empty(), "one article beyond the window makes an archive");
-    for count in [32, 45, 60, 61, 90, 91, 130] {
+    for count in [32, 60, 61, 95] {
         let after = archives(count);
         for (path, page) in &before {
             assert!(after.get(path) == Some(page), "{path} changed when {count} articles were there");
@@ -696,7 +696,10 @@ fn percent_decode(text: &str) -> String {
 fn an_article_page_reads_as_written() {
     let mut articles = rich();
     articles.iter_mut().for_each(|article| article.assets.clear());
-    insta::assert_snapshot!("page_article", text(&publish(&config(), articles), "tides/index.html"));
+    let site = publish(&config(), articles);
+    let stylesheet = site.keys().find(|path| path.starts_with("assets/site-")).expect("a stylesheet");
+    let page = text(&site, "tides/index.html").replace(stylesheet.as_str(), "assets/site-HASH.css");
+    insta::assert_snapshot!("page_article", page);
 }
 
 #[test]
@@ -809,6 +812,7 @@ fn any_article() -> impl Strategy<Value = Article> {
 fn apart(mut articles: Vec<Article>) -> Vec<Article> {
     for (i, article) in articles.iter_mut().enumerate() {
         article.slug = format!("s{i}");
+        article.id.0.push_str(&format!("/{i}"));
         article.url = format!("https://example.org/s{i}/");
         if article.origin.is_none() {
             article.path = format!("/s{i}/");
@@ -896,9 +900,9 @@ fn tree(out: &Path) -> BTreeSet<String> {
         for entry in fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
             if path.is_dir() {
-                walk(&path, root, found)
+                walk(&path, root, found);
             } else {
-                drop(found.insert(path.strip_prefix(root).unwrap().to_string_lossy().replace('\\', "/")))
+                found.insert(path.strip_prefix(root).unwrap().to_string_lossy().replace('\\', "/"));
             }
         }
     }
@@ -987,7 +991,11 @@ fn a_reader_never_sees_half_a_file() {
         let builders: Vec<_> = (0..2)
             .map(|start| {
                 let (versions, out) = (&versions, out.path());
-                scope.spawn(move || (0..40).for_each(|i| drop(feed::write(&versions[(start + i) % 2], out).expect("builds may race"))))
+                scope.spawn(move || {
+                    for i in 0..40 {
+                        feed::write(&versions[(start + i) % 2], out).expect("builds may race");
+                    }
+                })
             })
             .collect();
         builders.into_iter().for_each(|builder| builder.join().unwrap());

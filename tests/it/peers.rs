@@ -2,6 +2,8 @@
 //! `scripts/test` installs the peers and runs these; plain `cargo test` shows them as ignored.
 
 use std::collections::HashSet;
+use std::path::Path;
+use std::process::Command;
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
@@ -96,6 +98,26 @@ fn an_address_the_server_refuses_for_good_is_suppressed_and_the_others_get_their
     let suppressed = publication.json(&["suppressions", "list"]).to_string();
     assert!(suppressed.contains("gone@inbox.test"), "gone@inbox.test is not suppressed: {suppressed}");
     assert!(!suppressed.contains("ann@inbox.test"), "somebody else is suppressed: {suppressed}");
+}
+
+#[test]
+#[ignore = "needs feedparser: run scripts/test"]
+fn feedparser_finds_no_fault_in_the_feeds() {
+    let publication = Publication::new("url = \"smtp://127.0.0.1:1?tls=none\"");
+    for (day, title) in (1..).zip(TITLES) {
+        publication.article(day, title, ARTICLE);
+    }
+    publication.json(&["build", "--out", "public"]);
+
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let checked = Command::new(root.join(".cache/venv/bin/python"))
+        .arg(root.join("scripts/check_feeds.py"))
+        .arg(publication.path("public"))
+        .args(["--entries", &TITLES.len().to_string()])
+        .output()
+        .expect("feedparser is not installed: run scripts/setup");
+    assert!(checked.status.success(), "feedparser finds fault: {}", said(&checked));
+    assert!(String::from_utf8_lossy(&checked.stdout).contains("rss.xml"), "no feed was looked at: {}", said(&checked));
 }
 
 fn assert_is_addressed_to(mail: &Mail, email: &str, name: &str) {

@@ -2,9 +2,12 @@
 
 use chrono::{TimeZone, Utc};
 use chrono_tz::Tz;
+use postrider::config::StoreUrl;
 use postrider::model::digest::Missed;
 use postrider::model::{Schedule, Timestamp};
-use postrider::schedule::{Decision, DueRun, decide};
+use postrider::schedule::{Decision, DueRun, decide, due, unfinished};
+use postrider::store::Store;
+use postrider::store::runs::RunResult;
 use proptest::prelude::*;
 
 fn schedule(expression: &str, zone: &str) -> Schedule {
@@ -223,4 +226,79 @@ proptest! {
         prop_assert!(found.iter().all(|at| *at > Timestamp::from_secs(start)));
         prop_assert!(found.is_sorted_by(|a, b| a < b), "{} in {}", expression, chrono_tz::TZ_VARIANTS[zone]);
     }
+}
+
+/// A new store in a folder of its own, with its guard.
+async fn store(now: Timestamp) -> (tempfile::TempDir, Store) {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(&StoreUrl::Sqlite(dir.path().join("test.db")), now).await.unwrap();
+    (dir, store)
+}
+
+fn run(due: &str) -> Option<DueRun> {
+    Some(DueRun { due: at(due), held: false })
+}
+
+#[tokio::test]
+async fn a_digest_never_seen_before_starts_to_count_now_and_each_moment_is_claimed_once() {
+    let (_dir, store) = store(at("2026-11-01T00:00:00Z")).await;
+    let daily = schedule("0 0 9 * * *", "UTC");
+    let ask = async |now: &str| due(&store, "daily", &daily, Missed::Once, at(now)).await.unwrap();
+    assert_eq!(ask("2026-11-01T12:00:00Z").await, None, "what passed before the first sight is not missed");
+    assert_eq!(ask("2026-11-02T08:59:00Z").await, None);
+    assert_eq!(ask("2026-11-02T09:00:01Z").await, run("2026-11-02T09:00:00Z"));
+    assert_eq!(ask("2026-11-02T09:00:02Z").await, None, "somebody has it");
+    assert_eq!(ask("2026-11-01T09:00:02Z").await, None, "the clock jumped back");
+    assert_eq!(ask("2026-11-12T20:00:00Z").await, run("2026-11-12T09:00:00Z"), "one Run for ten missed moments");
+    assert_eq!(ask("2026-11-12T20:00:01Z").await, None);
+    assert_eq!(ask("2026-11-13T09:00:00Z").await, run("2026-11-13T09:00:00Z"));
+}
+
+#[tokio::test]
+async fn a_changed_schedule_finds_nothing_due_in_the_past() {
+    let (_dir, store) = store(at("2026-11-01T00:00:00Z")).await;
+    let weekly = schedule("0 0 9 * * Mon", "UTC");
+    due(&store, "d", &weekly, Missed::Once, at("2026-11-01T12:00:00Z")).await.unwrap();
+    assert_eq!(due(&store, "d", &weekly, Missed::Once, at("2026-11-02T09:00:00Z")).await.unwrap(), run("2026-11-02T09:00:00Z"));
+    let daily = schedule("0 0 9 * * *", "UTC");
+    assert_eq!(
+        due(&store, "d", &daily, Missed::Once, at("2026-11-05T14:00:00Z")).await.unwrap(),
+        None,
+        "Tuesday to Thursday were never promised"
+    );
+    assert_eq!(due(&store, "d", &daily, Missed::Once, at("2026-11-06T09:00:00Z")).await.unwrap(), run("2026-11-06T09:00:00Z"));
+}
+
+#[tokio::test]
+async fn a_skipped_moment_is_recorded_and_never_open() {
+    let (_dir, store) = store(at("2026-11-01T00:00:00Z")).await;
+    let daily = schedule("0 0 9 * * *", "UTC");
+    due(&store, "d", &daily, Missed::Skip, at("2026-11-01T12:00:00Z")).await.unwrap();
+    assert_eq!(due(&store, "d", &daily, Missed::Skip, at("2026-11-04T12:00:00Z")).await.unwrap(), None);
+    assert_eq!(store.last_run("d").await.unwrap(), Some(at("2026-11-04T09:00:00Z")));
+    assert_eq!(unfinished(&store, "d", Missed::Skip, at("2026-11-04T13:00:00Z")).await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn a_run_claimed_before_a_crash_is_given_again_until_it_is_finished() {
+    let (_dir, store) = store(at("2026-11-01T00:00:00Z")).await;
+    let daily = schedule("0 0 9 * * *", "UTC");
+    due(&store, "d", &daily, Missed::Once, at("2026-11-01T12:00:00Z")).await.unwrap();
+    let claimed = due(&store, "d", &daily, Missed::Once, at("2026-11-02T09:00:00Z")).await.unwrap().unwrap();
+    let later = at("2026-11-02T09:30:00Z");
+    assert_eq!(unfinished(&store, "d", Missed::Once, later).await.unwrap(), [claimed]);
+    assert_eq!(unfinished(&store, "d", Missed::Ask, later).await.unwrap(), [DueRun { held: true, ..claimed }]);
+    store.finish_run("d", claimed.due, &RunResult::Nothing("no new articles".to_owned()), later).await.unwrap();
+    assert_eq!(unfinished(&store, "d", Missed::Once, later).await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn two_workers_that_ask_at_once_get_one_run_between_them() {
+    let (_dir, store) = store(at("2026-11-01T00:00:00Z")).await;
+    let daily = schedule("0 0 9 * * *", "UTC");
+    due(&store, "d", &daily, Missed::Once, at("2026-11-01T12:00:00Z")).await.unwrap();
+    let ask = || due(&store, "d", &daily, Missed::Once, at("2026-11-02T09:00:00Z"));
+    let answers = tokio::join!(ask(), ask(), ask(), ask());
+    let answers = [answers.0.unwrap(), answers.1.unwrap(), answers.2.unwrap(), answers.3.unwrap()];
+    assert_eq!(answers.iter().flatten().count(), 1, "{answers:?}");
 }

@@ -616,6 +616,18 @@ async fn what_was_committed_is_there_after_a_restart() {
     assert_eq!((found.requeued, found.unknown), (0, 1));
 }
 
+#[tokio::test]
+async fn two_workers_share_an_issue_and_nobody_is_claimed_twice() {
+    let desk = Desk::with_readers(100).await;
+    let issue = desk.sending().await;
+    let claims = (0..10).map(|_| desk.claim(issue, 10, at(1)));
+    let mut claimed: Vec<_> = futures_util::future::join_all(claims).await.into_iter().flat_map(|(_, people)| people).collect();
+    claimed.sort_unstable();
+    claimed.dedup();
+    assert_eq!(claimed.len(), 100, "each reader in exactly one lease");
+    assert_eq!(desk.counts(issue).await.leased, 100);
+}
+
 /// One step of a random life of an Issue.
 #[derive(Debug, Clone)]
 enum Step {

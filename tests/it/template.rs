@@ -236,3 +236,34 @@ fn a_template_that_never_ends_is_stopped() {
     assert_eq!(fault.code, "template-too-large", "{fault}");
     assert!(try_write("{{ range(end=30000000) }}", "".into()).is_err(), "a huge range is refused by Tera");
 }
+
+#[test]
+fn loops_that_write_nothing_are_stopped_too() {
+    let nested = "{% for a in r %}{% for b in r %}{% for c in r %}{% endfor %}{% endfor %}{% endfor %}";
+    let source = format!("{{% set r = range(end=1000) %}}{{% set x %}}{nested}{{% endset %}}");
+    assert_eq!(try_write(&source, "".into()).unwrap_err().code, "template-too-long");
+    assert_eq!(write("{% for a in range(end=3) %}{{ a }}{% endfor %}", ""), "012", "each rendering counts anew");
+}
+
+#[test]
+fn counting_the_rounds_of_loops_changes_nothing_else() {
+    for (source, expected) in [
+        ("{% for a in value %} {{ a }} {%- endfor %}", " a b"),
+        ("{%- for a in value -%}  {{ a }}\n{% endfor %}", "a\nb\n"),
+        ("{% raw %}{% for a in value %}{% endraw %}", "{% for a in value %}"),
+        ("{# {% for a in value %} #}x", "x"),
+        ("{{ \"{% for a in value %}\" }}", "{% for a in value %}"),
+        ("{% if \"%}\" != value %}{% for a in value %}{{ a }}{% else %}none{% endfor %}{% endif %}", "ab"),
+        (r#"{{ "\"}}{% for a in value %}" }}"#, "\"}}{% for a in value %}"),
+        ("{{ [a ~ \"!\" for a in value] | join(sep=\"\") }}", "a!b!"),
+    ] {
+        assert_eq!(write(source, vec!["a", "b"]), expected, "{source}");
+    }
+    let fault = try_write("{% for a in value %}{{ b }}{% endfor %}", vec!["a"].into()).unwrap_err();
+    let place = fault.place.unwrap();
+    assert_eq!(
+        (place.column, place.source.as_str()),
+        (24, "{% for a in value %}{{ b }}{% endfor %}"),
+        "the report shows what the author wrote"
+    );
+}

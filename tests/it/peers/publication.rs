@@ -1,6 +1,7 @@
 //! A publication in a temporary directory, driven through the real binary as a person would.
 
 use std::fs;
+use std::path::PathBuf;
 use std::process::{Command, Output};
 
 use serde_json::Value;
@@ -21,19 +22,24 @@ impl Publication {
 
     /// Writes a file; its folders are made.
     pub fn write(&self, path: &str, text: &str) {
-        let file = self.dir.path().join(path);
+        let file = self.path(path);
         fs::create_dir_all(file.parent().unwrap()).unwrap();
         fs::write(file, text).unwrap();
     }
 
+    /// Where a file of it is.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
     /// What is in a file; nothing when it cannot be read.
     pub fn read(&self, path: &str) -> String {
-        fs::read_to_string(self.dir.path().join(path)).unwrap_or_default()
+        fs::read_to_string(self.path(path)).unwrap_or_default()
     }
 
     /// Opens a file to write at its end.
     pub fn append(&self, path: &str) -> fs::File {
-        fs::File::options().create(true).append(true).open(self.dir.path().join(path)).unwrap()
+        fs::File::options().create(true).append(true).open(self.path(path)).unwrap()
     }
 
     /// Writes an article of a few paragraphs, published on that day of November 2026.

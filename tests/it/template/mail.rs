@@ -79,8 +79,8 @@ fn context(articles: &[FrozenArticle], name: Option<&str>, test: bool) -> Contex
     let all = json!({
         "site": site(), "articles": articles, "article": articles.first(), "subscriber": subscriber,
         "list": {"id": "weekly", "name": "The weekly letter", "description": "new notes every Monday morning."},
-        "issue": {"name": "weekly", "number": 1204, "date": "2026-11-22T23:30:00+00:00", "test": test},
-        "subject": "What the tide tables do not tell you", "preheader": "And ten more notes from the harbour",
+        "issue": {"name": "weekly", "number": 1204, "date": "2026-11-22T23:30:00+00:00", "test": test,
+            "subject": "What the tide tables do not tell you", "preheader": "And ten more notes from the harbour"},
         "unsubscribe_url": "https://example.com/u/AAAAAAAAAAAAAAAAAAAAAA", "preferences_url": "https://example.com/p/AAAAAAAAAAAAAAAAAAAAAA",
         "view_url": "https://example.com/v/AAAAAAAAAAAAAAAAAAAAAA",
     });
@@ -94,7 +94,7 @@ fn render(name: &str, context: &Context) -> String {
 
 /// HTML as it is sent, and left under target/tmp for a look in a browser.
 fn html(file: &str, name: &str, context: &Context) -> String {
-    let options = css_inline::CSSInliner::options().minify_css(true).load_remote_stylesheets(false);
+    let options = css_inline::CSSInliner::options().minify_css(true).keep_at_rules(true).load_remote_stylesheets(false);
     let html = options.build().inline(&render(name, context)).unwrap();
     let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("mail");
     std::fs::create_dir_all(&dir).unwrap();
@@ -123,10 +123,108 @@ fn a_digest_stays_small() {
 }
 
 #[test]
-fn a_digest_for_a_look() {
-    html("digest-12.html", "email/digest.html", &context(&articles(12), None, true));
-    html("letter.html", "email/letter.html", &context(&letter(), Some("Wolfeschlegelsteinhausenbergerdorff"), false));
-    let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("mail");
-    std::fs::write(dir.join("digest.txt"), render("email/digest.txt", &context(&articles(12), Some("Ada"), true))).unwrap();
-    std::fs::write(dir.join("letter.txt"), render("email/letter.txt", &context(&letter(), None, false))).unwrap();
+fn mails_are_well_formed_in_both_directions() {
+    let long = "Wolfeschlegelsteinhausenbergerdorff ".repeat(4);
+    for (file, name, context) in [
+        ("digest-12.html", "email/digest.html", context(&articles(12), None, true)),
+        ("letter.html", "email/letter.html", context(&letter(), Some(&long), false)),
+        ("digest-1.html", "email/digest.html", context(&articles(1), Some("<b>&\"'"), false)),
+    ] {
+        let html = html(file, name, &context);
+        assert_balanced(&html);
+        assert!(html.contains(r#"lang="en" dir="ltr""#) && !html.contains("{{"), "{name}");
+        assert_eq!(html.contains("Test message"), file == "digest-12.html", "{name}: the test mark");
+        assert!(html.matches("<img").count() == html.matches(" alt=\"").count(), "{name}: a picture without alternative text");
+    }
+    let digest = render("email/digest.html", &context(&articles(12), None, false));
+    assert!(digest.contains(r#"<td class="line" lang="ar" dir="rtl">"#) && digest.contains("Hello friend,"));
+}
+
+#[test]
+fn a_reader_is_always_escaped_and_always_finds_the_way_out() {
+    for name in ["email/digest.html", "email/letter.html"] {
+        let html = render(name, &context(&letter(), Some("<script>\"'&"), false));
+        assert!(!html.contains("<script"), "{name}");
+        for href in ["/u/", "/p/", "/v/", "/rss.xml"] {
+            assert!(html.contains(href), "{name} has no link to {href}");
+        }
+        for words in ["You get this because", "Pier 4, 20457 Hamburg", "Unsubscribe"] {
+            assert!(html.contains(words), "{name} does not say {words:?}");
+        }
+    }
+}
+
+#[test]
+fn an_address_that_is_not_of_the_web_is_not_linked() {
+    let bad = FrozenArticle { url: "javascript:alert(1)".into(), ..article(0) };
+    for name in ["email/digest.html", "email/letter.html"] {
+        assert!(!render(name, &context(std::slice::from_ref(&bad), None, false)).contains("javascript:"), "{name}");
+    }
+}
+
+#[test]
+fn plain_text_keeps_its_columns_and_wastes_no_lines() {
+    let text = render("email/digest.txt", &context(&articles(12), Some("Ada"), true));
+    let lines: Vec<&str> = text.lines().collect();
+    let blank = lines.iter().filter(|line| line.trim().is_empty()).count();
+    assert!(blank * 10 < lines.len(), "{blank} of {} lines are blank", lines.len());
+    let wide: Vec<_> =
+        lines.iter().filter(|line| unicode_width::UnicodeWidthStr::width(**line) > 72 && !line.starts_with("https:")).collect();
+    assert!(wide.is_empty(), "{wide:?}");
+    insta::assert_snapshot!("digest_text", render("email/digest.txt", &context(&articles(4), Some("Ada"), true)));
+    insta::assert_snapshot!("letter_text", render("email/letter.txt", &context(&letter(), None, false)));
+}
+
+#[test]
+fn the_html_of_a_digest_is_as_it_was() {
+    insta::assert_snapshot!("digest_html", html("digest-2.html", "email/digest.html", &context(&articles(2), Some("Ada"), false)));
+}
+
+#[test]
+fn every_colour_is_readable_in_light_and_dark() {
+    let (light, dark) = (["#fffdf9", "#f4f0e7"], ["#17191c", "#24272c"]);
+    let (light_text, dark_text) = (["#1c1f23", "#5f6368", "#b3261e"], ["#e8e6e1", "#a9acb2", "#ff8a80"]);
+    for (grounds, texts) in [(light, light_text), (dark, dark_text)] {
+        for (ground, text) in grounds.iter().flat_map(|ground| texts.iter().map(move |text| (ground, text))) {
+            let contrast = contrast(ground, text);
+            assert!(contrast >= 4.5, "{text} on {ground} has a contrast of {contrast:.2}");
+        }
+    }
+    let lines = ["#dcd7cc", "#3b3f45"];
+    let known: Vec<&str> = [&light[..], &dark, &light_text, &dark_text, &lines].concat();
+    for (name, source) in template::load(Path::new("/nonexistent")).unwrap().into_iter().filter(|(name, _)| name.starts_with("email/")) {
+        for colour in source.split('#').skip(1).filter_map(|rest| rest.get(..6)).filter(|hex| hex.bytes().all(|b| b.is_ascii_hexdigit())) {
+            assert!(known.contains(&format!("#{colour}").as_str()), "{name}: #{colour} is not a colour of this test");
+        }
+    }
+}
+
+/// WCAG contrast of two colours written #rrggbb.
+fn contrast(a: &str, b: &str) -> f64 {
+    let luminance = |colour: &str| {
+        let channel = |at: usize| f64::from(u8::from_str_radix(&colour[at..at + 2], 16).unwrap()) / 255.0;
+        let linear = |c: f64| if c <= 0.03928 { c / 12.92 } else { ((c + 0.055) / 1.055).powf(2.4) };
+        0.2126 * linear(channel(1)) + 0.7152 * linear(channel(3)) + 0.0722 * linear(channel(5))
+    };
+    let (a, b) = (luminance(a) + 0.05, luminance(b) + 0.05);
+    a.max(b) / a.min(b)
+}
+
+/// Fails unless every element that needs an end tag has it, in order. Comments (Outlook's among them) are skipped.
+fn assert_balanced(html: &str) {
+    let mut open: Vec<&str> = Vec::new();
+    let mut rest = html;
+    while let Some(at) = rest.find('<') {
+        rest = &rest[at..];
+        let end = if rest.starts_with("<!--") { rest.find("-->").unwrap() + 3 } else { rest.find('>').unwrap() + 1 };
+        let tag = &rest[1..end - 1];
+        rest = &rest[end..];
+        let name = tag.trim_start_matches('/').split(|c: char| !c.is_ascii_alphanumeric()).next().unwrap();
+        if tag.starts_with('/') {
+            assert_eq!(open.pop(), Some(name), "an end tag out of order before {:?}", &rest.chars().take(60).collect::<String>());
+        } else if !tag.starts_with('!') && !["meta", "img", "br", "hr"].contains(&name) {
+            open.push(name);
+        }
+    }
+    assert_eq!(open, Vec::<&str>::new(), "elements without an end tag");
 }
