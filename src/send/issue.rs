@@ -100,7 +100,7 @@ impl Run {
     }
 
     /// Delivers batch after batch. On an error (fenced, or the store failed) everything is dropped and nothing more is recorded.
-    pub async fn to_the_end(mut self, stop: &CancellationToken) -> Result<End> {
+    pub async fn until_nothing_is_due(mut self, stop: &CancellationToken) -> Result<End> {
         loop {
             if stop.is_cancelled() {
                 self.end.get_or_insert(End::Stopped);

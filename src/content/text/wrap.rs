@@ -65,7 +65,6 @@ fn pieces(text: &str) -> Vec<(String, bool)> {
 }
 
 fn split_cjk(word: &str, spaced: bool, pieces: &mut Vec<(String, bool)>) {
-    let word = word.replace('\u{a0}', "\u{a0}");
     if word.is_ascii() || !word.chars().any(is_cjk) {
         pieces.push((word.replace('\u{a0}', " "), spaced));
         return;
