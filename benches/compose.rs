@@ -59,7 +59,7 @@ fn reader(number: usize) -> Reader {
         subscriber: Subscriber {
             id: SubscriberId(number as i64),
             email: EmailAddress::parse(&format!("reader{number}@example.com")).unwrap(),
-            name: (number % 7 > 0).then(|| format!("{name} {number}")),
+            name: (!number.is_multiple_of(7)).then(|| format!("{name} {number}")),
             attributes: serde_json::Map::new(),
             language: Some("en".into()),
             timezone: None,

@@ -50,7 +50,11 @@ fn postrider(root: &Path) -> f64 {
         feed::write(&site, &out).unwrap();
         let written = start.elapsed().as_secs_f64();
         let files = files_in(&out);
-        println!("postrider  load {loaded:.3}  publish {:.3}  write {:.3}  total {written:.3}   {files} files", published - loaded, written - published);
+        println!(
+            "postrider  load {loaded:.3}  publish {:.3}  write {:.3}  total {written:.3}   {files} files",
+            published - loaded,
+            written - published
+        );
         rounds.push(written);
     }
     let total = median(rounds);
@@ -63,7 +67,13 @@ fn hugo_build(root: &Path, program: &str) -> f64 {
     let _ = fs::remove_dir_all(&out);
     let start = Instant::now();
     let mut command = Command::new(program);
-    command.args(["--quiet", "--source"]).arg(root.join("hugo")).arg("--contentDir").arg(root.join("content")).arg("--destination").arg(&out);
+    command
+        .args(["--quiet", "--source"])
+        .arg(root.join("hugo"))
+        .arg("--contentDir")
+        .arg(root.join("content"))
+        .arg("--destination")
+        .arg(&out);
     let status = command.stdout(Stdio::null()).status().unwrap_or_else(|error| panic!("{program} does not start: {error}"));
     assert!(status.success(), "{program} failed");
     start.elapsed().as_secs_f64()
@@ -120,10 +130,33 @@ fn article(number: usize) -> String {
         sentence(16),
         if other == tag { (other + 1) % TAGS } else { other }
     );
-    let _ = write!(text, "{}, *{}* [{}](https://example.org/{number}) {}.\n\n## {}\n\n", sentence(40), sentence(2), sentence(3), sentence(30), sentence(4));
+    let _ = write!(
+        text,
+        "{}, *{}* [{}](https://example.org/{number}) {}.\n\n## {}\n\n",
+        sentence(40),
+        sentence(2),
+        sentence(3),
+        sentence(30),
+        sentence(4)
+    );
     let _ = write!(text, "- {}\n- **{}** {}\n- {}\n\n", sentence(8), sentence(2), sentence(9), sentence(7));
-    let _ = write!(text, "```rust\n/// {}.\nfn tide_{number}(hours: f64) -> f64 {{\n    let name = \"{}\";\n    // {}\n    hours * {number}.5 / 12.0\n}}\n```\n\n", sentence(6), sentence(2), sentence(5));
-    let _ = write!(text, "![{}](/images/chart.png)\n\n{}. See [the other](/article-{:05}/) {}.\n\n> {}\n\n{}.\n", sentence(5), sentence(60), number.saturating_sub(1), sentence(30), sentence(20), sentence(50));
+    let _ = write!(
+        text,
+        "```rust\n/// {}.\nfn tide_{number}(hours: f64) -> f64 {{\n    let name = \"{}\";\n    // {}\n    hours * {number}.5 / 12.0\n}}\n```\n\n",
+        sentence(6),
+        sentence(2),
+        sentence(5)
+    );
+    let _ = write!(
+        text,
+        "![{}](/images/chart.png)\n\n{}. See [the other](/article-{:05}/) {}.\n\n> {}\n\n{}.\n",
+        sentence(5),
+        sentence(60),
+        number.saturating_sub(1),
+        sentence(30),
+        sentence(20),
+        sentence(50)
+    );
     text
 }
 

@@ -11,6 +11,9 @@ use crate::model::{Fault, Severity};
 use super::dates;
 use super::value::{Node, Value};
 
+/// More wrong letters than these are another word.
+const SLIPS_MAX: usize = 3;
+
 /// One file's front matter being read.
 pub struct Fields<'a> {
     /// The file, for faults.
@@ -106,10 +109,14 @@ impl Fields<'_> {
 
 /// The word of `known` nearest to `wrong`, when it is near enough to be a slip.
 pub fn nearest<'a>(wrong: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    let distance = |word: &str| strsim::damerau_levenshtein(&wrong.to_lowercase(), &word.to_lowercase());
-    known
-        .map(|word| (distance(word), word))
-        .filter(|(far, word)| *far <= (word.chars().count() / 3).max(1))
-        .min_by_key(|(far, _)| *far)
-        .map(|(_, word)| word)
+    let wrong = wrong.to_lowercase();
+    let length = wrong.chars().count();
+    let distance = |word: &'a str| {
+        let slips_max = (word.chars().count() / 3).clamp(1, SLIPS_MAX);
+        // Words of too different length need not be compared letter by letter.
+        let comparable = word.chars().count().abs_diff(length) <= slips_max;
+        let distance = comparable.then(|| strsim::damerau_levenshtein(&wrong, &word.to_lowercase()));
+        distance.filter(|distance| *distance <= slips_max).map(|distance| (distance, word))
+    };
+    known.filter_map(distance).min().map(|(_, word)| word)
 }

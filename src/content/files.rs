@@ -33,7 +33,7 @@ pub struct Found {
 
 /// Walks content/, sorted, without hidden files and without what a symbolic link leads out to.
 pub fn walk(root: &Path) -> impl Iterator<Item = walkdir::Result<DirEntry>> {
-    let real_root = root.canonicalize().unwrap_or_else(|_| root.to_owned());
+    let real_root = real(root);
     WalkDir::new(root)
         .follow_links(true)
         .sort_by_file_name()
@@ -89,6 +89,11 @@ fn give_to_bundles(sources: &mut [Source], others: Vec<PathBuf>) {
     }
 }
 
+/// A path without symbolic links; as it is when it leads nowhere.
+pub fn real(path: &Path) -> PathBuf {
+    path.canonicalize().unwrap_or_else(|_| path.to_owned())
+}
+
 /// The folder a file lies in.
 pub fn folder(file: &Path) -> &Path {
     file.parent().unwrap_or(Path::new(""))
@@ -111,7 +116,7 @@ pub fn read_text(file: &Path) -> Result<String, Fault> {
 
 /// A fault for every symbolic link that leads out of content/: it would publish what was never meant to be published.
 fn links_out(root: &Path) -> Vec<Fault> {
-    let real_root = root.canonicalize().unwrap_or_else(|_| root.to_owned());
+    let real_root = real(root);
     let entries = WalkDir::new(root).sort_by_file_name().into_iter().filter_entry(|entry| entry.depth() == 0 || !is_hidden(entry));
     entries
         .flatten()

@@ -1,6 +1,8 @@
 //! What the addresses of all articles are, so that links between them can be resolved and doubles found.
 
 use std::collections::{HashMap, HashSet};
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 
 use url::Url;
 
@@ -8,7 +10,7 @@ use crate::config::Config;
 use crate::model::Fault;
 
 use super::fields::nearest;
-use super::files::Source;
+use super::files::{self, Source};
 use super::meta::Draft;
 use super::paths;
 
@@ -19,8 +21,12 @@ pub struct Index {
     pages: HashMap<String, String>,
     /// Every page and alias.
     paths: HashSet<String>,
+    /// Wrong address → the page that is probably meant. Many articles share a link, and the search reads every address.
+    near: Mutex<HashMap<String, Option<String>>>,
     /// The site's own address.
     pub site: Url,
+    /// The content folder without symbolic links.
+    real_root: PathBuf,
 }
 
 impl Index {
@@ -37,7 +43,12 @@ impl Index {
             all.extend(draft.article.aliases.iter().map(|alias| format!("/{}/", alias.trim_matches('/'))));
         }
         warn_of_equal_slugs(drafts, faults);
-        Self { pages, paths: all, site: config.site.url.clone() }
+        Self { pages, paths: all, near: Mutex::default(), site: config.site.url.clone(), real_root: files::real(&config.content_dir) }
+    }
+
+    /// Whether a file may be published: it lies in the content folder, also when symbolic links are followed.
+    pub fn may_publish(&self, file: &Path) -> bool {
+        file.is_file() && files::real(file).starts_with(&self.real_root)
     }
 
     /// The page of a file below content/.
@@ -56,8 +67,15 @@ impl Index {
     }
 
     /// The page whose address is nearest to a wrong one.
-    pub fn nearest_page(&self, path: &str) -> Option<&str> {
-        nearest(path, self.paths.iter().map(String::as_str))
+    pub fn nearest_page(&self, path: &str) -> Option<String> {
+        let known = self.near.lock().ok().and_then(|near| near.get(path).cloned());
+        known.unwrap_or_else(|| {
+            let found = nearest(path, self.paths.iter().map(String::as_str)).map(str::to_owned);
+            if let Ok(mut near) = self.near.lock() {
+                near.insert(path.to_owned(), found.clone());
+            }
+            found
+        })
     }
 }
 

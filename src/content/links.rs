@@ -94,8 +94,8 @@ impl<'a> Links<'a> {
         let within = format!("/{rooted}");
         let url = if base != "/" && within.starts_with(base) { self.join(&within) } else { self.on_site(rooted) };
         let path = &within[..within.find(['?', '#']).unwrap_or(within.len())];
-        let near =
-            if self.index.has(path) || path == "/" { None } else { self.index.nearest_page(&format!("/{}/", path.trim_matches('/'))) };
+        let is_page = path != "/" && !path.rsplit('/').next().is_some_and(|name| name.contains('.'));
+        let near = if is_page && !self.index.has(path) { self.index.nearest_page(&format!("/{}/", path.trim_matches('/'))) } else { None };
         let problem = near.map(|near| Problem {
             code: "link-broken",
             message: format!("there is no article at {path}"),
@@ -115,7 +115,8 @@ impl<'a> Links<'a> {
         let url = self.join(written);
         let below = normal(self.section, &name);
         let file = self.folder.join(Path::new(name.as_ref()));
-        if !below.starts_with("..") && file.is_file() {
+        let hidden = below.split('/').any(|part| part.starts_with('.'));
+        if !hidden && self.index.may_publish(&file) {
             return Target { url, file: Some(file), problem: None };
         }
         if Url::parse(&url).is_ok_and(|url| self.index.has(&percent_decode_str(url.path()).decode_utf8_lossy())) {

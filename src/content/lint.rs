@@ -12,20 +12,16 @@ const FILLER: &str = "lorem ipsum";
 
 /// The first word of `text` that says it is not finished.
 pub fn unfinished(text: &str) -> Option<&str> {
-    let quick = memchr::memmem::find(text.as_bytes(), b"TK").is_some()
-        || UNFINISHED[2..].iter().any(|word| text.contains(word))
-        || text.bytes().any(|b| b == b'L' || b == b'l') && find_filler(text).is_some();
-    if !quick {
-        return None;
-    }
+    // Nearly no text has two capitals in a row, so the words are rarely looked at one by one.
+    let capitals = text.as_bytes().windows(2).any(|pair| pair.iter().all(u8::is_ascii_uppercase));
     let mut words = text.split(|c: char| !c.is_alphanumeric());
-    words.find(|word| UNFINISHED.contains(word)).or_else(|| find_filler(text).and_then(|at| text.get(at..at + FILLER.len())))
+    let word = if capitals { words.find(|word| UNFINISHED.contains(word)) } else { None };
+    word.or_else(|| filler(text))
 }
 
-fn find_filler(text: &str) -> Option<usize> {
-    let bytes = text.as_bytes();
-    memchr::memchr2_iter(b'l', b'L', bytes)
-        .find(|&at| bytes[at..].get(..FILLER.len()).is_some_and(|found| found.eq_ignore_ascii_case(FILLER.as_bytes())))
+fn filler(text: &str) -> Option<&str> {
+    let rest = memchr::memmem::find(text.as_bytes(), FILLER[1..].as_bytes())?.checked_sub(1)?;
+    text.get(rest..rest + FILLER.len()).filter(|found| found.eq_ignore_ascii_case(FILLER))
 }
 
 /// A warning for an unfinished `word` in the text at `span`.

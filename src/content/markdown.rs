@@ -8,7 +8,6 @@ use comrak::nodes::{NodeValue, Sourcepos};
 use comrak::{Arena, Node, Options};
 use percent_encoding::percent_decode_str;
 
-use crate::config::Config;
 use crate::model::article::{Asset, Image};
 use crate::model::{Article, Fault};
 
@@ -31,7 +30,7 @@ pub fn options() -> Options<'static> {
 }
 
 /// Renders the body of `draft`.
-pub fn finish(draft: Draft, index: &Index, config: &Config) -> (Article, Vec<Fault>) {
+pub fn finish(draft: Draft, index: &Index) -> (Article, Vec<Fault>) {
     let options = options();
     let arena = Arena::new();
     let root = comrak::parse_document(&arena, &draft.text[draft.body..], &options);
@@ -50,8 +49,15 @@ pub fn finish(draft: Draft, index: &Index, config: &Config) -> (Article, Vec<Fau
         _ => draft.article.summary.clone(),
     };
     let (words, text) = (summary::words(root), text::write(root));
-    let _ = config;
     (Article { html, text, words, summary, image, assets, ..draft.article }, faults)
+}
+
+/// Where something stands in the file; the bytes are worked out only when there is a fault to show.
+enum Place {
+    /// In the front matter.
+    Bytes(Range<usize>),
+    /// In the body.
+    Node(Sourcepos),
 }
 
 /// One body while it is worked on.
@@ -78,7 +84,7 @@ impl<'a> Body<'a> {
 
     fn lead_image(&mut self) {
         let Some((written, span)) = &self.draft.image else { return };
-        let target = self.resolve(written, span.clone());
+        let target = self.resolve(written, &Place::Bytes(span.clone()));
         if !target.url.is_empty() {
             self.image = Some(images::describe(target.url, String::new(), target.file.as_deref()));
         }
@@ -89,8 +95,7 @@ impl<'a> Body<'a> {
         let place = data.sourcepos;
         match &mut data.value {
             NodeValue::Link(link) => {
-                let span = self.span(place);
-                link.url = self.resolve(&link.url, span).url;
+                link.url = self.resolve(&link.url, &Place::Node(place)).url;
             }
             NodeValue::Image(image) => {
                 let written = std::mem::take(&mut image.url);
@@ -102,7 +107,7 @@ impl<'a> Body<'a> {
             }
             NodeValue::Text(text) => {
                 if let Some(word) = lint::unfinished(text) {
-                    let span = self.span(place);
+                    let span = self.span(&Place::Node(place));
                     self.faults.push(lint::tk(self.draft, word, span));
                 }
             }
@@ -116,12 +121,13 @@ impl<'a> Body<'a> {
         let mut alt = String::new();
         node.collect_text_append(&mut alt);
         let mut target = self.links.resolve(written);
-        let span = self.span(place);
+        let place = Place::Node(place);
         if alt.trim().is_empty() {
-            self.faults.push(lint::alt_missing(self.draft, span.clone()));
+            let span = self.span(&place);
+            self.faults.push(lint::alt_missing(self.draft, span));
             target.problem = None;
         }
-        self.note(&target, span);
+        self.note(&target, &place);
         if let Some(file) = &target.file {
             let image = images::describe(target.url.clone(), alt.clone(), Some(file));
             if let (Some(width), Some(height)) = (image.width, image.height) {
@@ -137,15 +143,16 @@ impl<'a> Body<'a> {
         target.url
     }
 
-    fn resolve(&mut self, written: &str, span: Range<usize>) -> Target {
+    fn resolve(&mut self, written: &str, place: &Place) -> Target {
         let target = self.links.resolve(written);
-        self.note(&target, span);
+        self.note(&target, place);
         target
     }
 
     /// Keeps what a resolved link brings: a fault, or a file to publish.
-    fn note(&mut self, target: &Target, span: Range<usize>) {
+    fn note(&mut self, target: &Target, place: &Place) {
         if let Some(problem) = &target.problem {
+            let span = self.span(place);
             let fault = Fault::warning(problem.code, problem.message.clone());
             self.faults.push(fault.at(&self.draft.source.file, &self.draft.text, span).hint(problem.hint.clone()));
         }
@@ -157,8 +164,12 @@ impl<'a> Body<'a> {
         }
     }
 
-    /// The bytes of the file that a node's position means.
-    fn span(&mut self, place: Sourcepos) -> Range<usize> {
+    /// The bytes of the file that a place means.
+    fn span(&mut self, place: &Place) -> Range<usize> {
+        let place = match place {
+            Place::Bytes(span) => return span.clone(),
+            Place::Node(place) => place,
+        };
         let body = &self.draft.text[self.draft.body..];
         if self.line_starts.is_empty() {
             self.line_starts.push(0);

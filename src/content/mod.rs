@@ -49,7 +49,7 @@ pub fn load(config: &Config) -> (Library, Faults) {
         faults.extend(found);
     }
     let index = Index::new(&found.sources, &mut drafts, config, &mut faults);
-    let rendered: Vec<(Article, Vec<Fault>)> = drafts.into_par_iter().map(|draft| markdown::finish(draft, &index, config)).collect();
+    let rendered: Vec<(Article, Vec<Fault>)> = drafts.into_par_iter().map(|draft| markdown::finish(draft, &index)).collect();
     let mut articles = Vec::with_capacity(rendered.len());
     for (article, found) in rendered {
         articles.push(article);

@@ -278,6 +278,13 @@ fn a_symbolic_link_out_of_the_content_folder_is_a_fault_and_is_not_read() {
     let codes: Vec<_> = faults.0.iter().map(|fault| fault.code).collect();
     assert_eq!(codes, ["symlink-outside", "symlink-outside"]);
     assert_eq!(library.all().len(), 2, "a.md and the link to it inside the folder");
+    let link =
+        "+++\ntitle = \"A\"\ndate = 2026-11-01\n+++\n[leak](leak.md.txt) [up](../config.toml) [key](.env) [through](leak/config.toml)\n";
+    publication.write("a.md", link.as_bytes());
+    publication.write(".env", b"KEY=1");
+    std::os::unix::fs::symlink(&outside, content.join("leak.md.txt")).unwrap();
+    let (library, _) = publication.load();
+    assert_eq!(library.find("a").unwrap().assets, [], "nothing outside the folder and nothing hidden is published");
 }
 
 #[test]

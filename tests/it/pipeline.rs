@@ -139,7 +139,8 @@ fn http(address: &str, method: &str, path: &str) -> String {
     let mut stream = std::net::TcpStream::connect(address).unwrap();
     let body = if method == "POST" { "List-Unsubscribe=One-Click" } else { "" };
     let kind = "Content-Type: application/x-www-form-urlencoded";
-    write!(stream, "{method} {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n{kind}\r\nContent-Length: {}\r\n\r\n{body}", body.len()).unwrap();
+    write!(stream, "{method} {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n{kind}\r\nContent-Length: {}\r\n\r\n{body}", body.len())
+        .unwrap();
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).unwrap();
     String::from_utf8_lossy(&answer).into_owned()
@@ -151,7 +152,11 @@ async fn every_reader_gets_the_digest_once_with_their_own_name() {
     let people = [("ann@example.org", "Ann"), ("bo@example.org", ""), ("eve@example.org", "{{ 7*7 }} <b>Eve</b> & co")];
     publication.subscribe(&people);
     let issue: serde_json::Value = serde_json::from_str(&publication.ok(&["--json", "send", "weekly", "--yes"])).unwrap();
-    assert_eq!((&issue["id"], &issue["planned"], &issue["sent"], &issue["status"]), (&1.into(), &3.into(), &3.into(), &"done".into()), "{issue}");
+    assert_eq!(
+        (&issue["id"], &issue["planned"], &issue["sent"], &issue["status"]),
+        (&1.into(), &3.into(), &3.into(), &"done".into()),
+        "{issue}"
+    );
     let caught = publication.inbox.messages();
     assert_eq!(caught.len(), 3);
     for (email, name) in people {
@@ -230,14 +235,16 @@ async fn a_get_of_any_link_in_a_mail_changes_nothing_and_one_post_unsubscribes()
     let links: Vec<String> = ["unsubscribe", "preferences", "view"]
         .iter()
         .map(|kind| {
-            let rest = text.split(&format!("https://letter.example.com/{kind}/")).nth(1).unwrap_or_else(|| panic!("no {kind} link in\n{text}"));
+            let rest =
+                text.split(&format!("https://letter.example.com/{kind}/")).nth(1).unwrap_or_else(|| panic!("no {kind} link in\n{text}"));
             format!("/{kind}/{}", rest.split_whitespace().next().unwrap())
         })
         .collect();
     let _service = publication.service();
     let address = publication.address();
     let state = || {
-        let person: serde_json::Value = serde_json::from_str(&publication.ok(&["--json", "subscribers", "show", "ann@example.org"])).unwrap();
+        let person: serde_json::Value =
+            serde_json::from_str(&publication.ok(&["--json", "subscribers", "show", "ann@example.org"])).unwrap();
         person["subscriptions"][0]["state"].as_str().unwrap().to_owned()
     };
     for method in ["GET", "HEAD", "OPTIONS"] {

@@ -25,62 +25,77 @@ pub fn wrap(text: &str, columns: usize) -> Vec<String> {
 }
 
 fn wrap_part(text: &str, columns: usize) -> Vec<String> {
-    let mut lines = Vec::new();
-    let mut line = String::new();
-    let mut width = 0;
-    for (piece, spaced) in pieces(text) {
-        let piece_width = piece.width();
-        let gap = usize::from(spaced && !line.is_empty());
-        if !line.is_empty() && width + gap + piece_width > columns {
-            lines.push(std::mem::take(&mut line));
-            width = 0;
-        } else if gap == 1 {
-            line.push(' ');
-            width += 1;
-        }
-        line.push_str(&piece);
-        width += piece_width;
-    }
-    if !line.is_empty() {
-        lines.push(line);
-    }
-    // What Markdown would read as a quote, a list or an mbox header is moved a column to the right by nobody here:
-    // plain text has no syntax, so nothing needs escaping.
-    lines
-}
-
-/// The parts of a text that may not be broken, each with whether a space stands before it.
-fn pieces(text: &str) -> Vec<(String, bool)> {
-    let mut pieces: Vec<(String, bool)> = Vec::new();
+    let mut out = Lines { done: Vec::new(), line: String::new(), width: 0, columns };
+    let mut rest = text;
+    let mut soft = false;
     let mut last = None;
-    for word in text.split([' ', '\t', '\r']).flat_map(|word| word.split(SOFT).enumerate().map(|(i, part)| (part, i > 0))) {
-        let (word, soft) = word;
-        let Some(first) = word.chars().next() else { continue };
-        // A line break in the source of a text without spaces is no space.
-        let spaced = !(soft && is_cjk(first) && last.is_some_and(is_cjk));
-        split_cjk(word, spaced, &mut pieces);
-        last = word.chars().next_back();
+    while !rest.is_empty() {
+        let end = rest.bytes().position(|b| matches!(b, b' ' | b'\t' | b'\r' | b'\n')).unwrap_or(rest.len());
+        let word = &rest[..end];
+        if let Some(first) = word.chars().next() {
+            // A line break in the source of a text without spaces is no space.
+            let spaced = !(soft && is_cjk(first) && last.is_some_and(is_cjk));
+            place_word(word, spaced, &mut out);
+            last = word.chars().next_back();
+        }
+        soft = rest[end..].starts_with(SOFT);
+        rest = rest.get(end + 1..).unwrap_or_default();
     }
-    pieces
+    out.end_line();
+    out.done
 }
 
-fn split_cjk(word: &str, spaced: bool, pieces: &mut Vec<(String, bool)>) {
-    if word.is_ascii() || !word.chars().any(is_cjk) {
-        pieces.push((word.replace('\u{a0}', " "), spaced));
-        return;
-    }
-    let mut piece = String::new();
-    let mut spaced = spaced;
-    let mut before: Option<char> = None;
-    for c in word.chars() {
-        let may_break = before
-            .is_some_and(|before| (is_cjk(before) || is_cjk(c)) && !closes(c) && !opens(before) && c != '\u{a0}' && before != '\u{a0}');
-        if may_break {
-            pieces.push((std::mem::take(&mut piece), spaced));
-            spaced = false;
+/// Lines while they are filled.
+struct Lines {
+    done: Vec<String>,
+    line: String,
+    width: usize,
+    columns: usize,
+}
+
+impl Lines {
+    /// Puts a piece that may not be broken on the line, or on the next.
+    fn place(&mut self, piece: &str, spaced: bool) {
+        let width = if piece.is_ascii() { piece.len() } else { piece.width() };
+        let gap = usize::from(spaced && !self.line.is_empty());
+        if !self.line.is_empty() && self.width + gap + width > self.columns {
+            self.end_line();
+        } else if gap == 1 {
+            self.line.push(' ');
+            self.width += 1;
         }
-        piece.push(if c == '\u{a0}' { ' ' } else { c });
+        self.line.push_str(piece);
+        self.width += width;
+    }
+
+    fn end_line(&mut self) {
+        if !self.line.is_empty() {
+            let line = std::mem::replace(&mut self.line, String::with_capacity(self.columns));
+            // No-break spaces have done their work.
+            self.done.push(if line.is_ascii() { line } else { line.replace('\u{a0}', " ") });
+        }
+        self.width = 0;
+    }
+}
+
+/// Places a word whole, or in the pieces that a script without spaces may be broken into.
+fn place_word(word: &str, spaced: bool, out: &mut Lines) {
+    if word.is_ascii() || !word.chars().any(is_cjk) {
+        return out.place(word, spaced);
+    }
+    let mut start = 0;
+    let mut before = None;
+    for (at, c) in word.char_indices() {
+        if before.is_some_and(|before| may_break(before, c)) {
+            out.place(&word[start..at], spaced && start == 0);
+            start = at;
+        }
         before = Some(c);
     }
-    pieces.push((piece, spaced));
+    out.place(&word[start..], spaced && start == 0);
+}
+
+fn may_break(before: char, after: char) -> bool {
+    let no_break_space = |c| c == '\u{a0}';
+    (is_cjk(before) || is_cjk(after)) && !closes(after) && !opens(before) && !no_break_space(before) && !no_break_space(after)
 }
