@@ -22,15 +22,11 @@ pub fn write(root: Node<'_>) -> String {
     let mut writer = Writer { links: Vec::new(), notes: Vec::new(), depth: 0 };
     let mut lines = writer.blocks(root, COLUMNS, false);
     let notes = std::mem::take(&mut writer.notes);
-    for (block, what) in [(notes, "notes"), (writer.link_list(), "links")] {
-        if !block.is_empty() {
-            if !lines.is_empty() {
-                lines.push(String::new());
-            }
-            let _ = what;
-            lines.extend(block);
-        }
+    let after: Vec<String> = notes.into_iter().chain(writer.link_list()).collect();
+    if !after.is_empty() && !lines.is_empty() {
+        lines.push(String::new());
     }
+    lines.extend(after);
     let mut text = String::with_capacity(lines.iter().map(|line| line.len() + 1).sum());
     for line in lines {
         text.push_str(line.trim_end());
@@ -71,12 +67,10 @@ impl Writer {
             if block.is_empty() {
                 continue;
             }
-            let follows = joined || tight || leads_in(child);
-            if !follows && !lines.is_empty() {
+            if !(lines.is_empty() || joined || tight || stands_out(child)) {
                 lines.push(String::new());
             }
-            // The text below a heading belongs to it: no blank line parts them.
-            joined = matches!(child.data().value, NodeValue::Heading(_));
+            joined = joins_next(child);
             lines.extend(block);
         }
         lines
@@ -112,16 +106,18 @@ impl Writer {
         }
     }
 
+    /// A heading of the first two levels is a rule across the column, which needs no blank line to be seen.
     fn heading(&mut self, node: Node<'_>, level: u8, columns: usize) -> Vec<String> {
-        let mut lines = wrap::wrap(&self.inline(node), columns);
-        let width = lines.iter().map(|line| line.width()).max().unwrap_or(0);
-        match level {
-            _ if lines.is_empty() => {}
-            1 => lines.push("=".repeat(width)),
-            2 => lines.push("-".repeat(width)),
-            _ => lines = prefixed(lines, &format!("{} ", "#".repeat(level.into())), "    "),
+        let mut lines = wrap::wrap(&self.inline(node), columns.saturating_sub(6));
+        if level > 2 {
+            return prefixed(lines, &format!("{} ", "#".repeat(level.into())), "    ");
         }
-        lines
+        let sign = if level == 1 { "=" } else { "-" };
+        if let Some(last) = lines.last_mut() {
+            let room = columns.saturating_sub(last.width() + 4).max(2);
+            *last = format!("{last} {}", sign.repeat(room));
+        }
+        prefixed(lines, &format!("{} ", sign.repeat(2)), "   ")
     }
 
     fn list(&mut self, node: Node<'_>, list: &NodeList, columns: usize) -> Vec<String> {
@@ -159,13 +155,18 @@ impl Writer {
     }
 }
 
-/// Whether a block follows the paragraph that introduces it without a blank line: "We need:" and its list.
-fn leads_in(node: Node<'_>) -> bool {
-    let is_list = matches!(node.data().value, NodeValue::List(_));
-    is_list
-        && node.previous_sibling().is_some_and(|before| {
-            matches!(before.data().value, NodeValue::Paragraph) && before.collect_text().trim_end().ends_with([':', '：'])
-        })
+/// Whether a block is told apart from the text before it by its marks alone, so that a blank line would only make the text longer.
+fn stands_out(node: Node<'_>) -> bool {
+    match &node.data().value {
+        NodeValue::Heading(heading) => heading.level <= 2,
+        NodeValue::List(_) => node.previous_sibling().is_some_and(|before| matches!(before.data().value, NodeValue::Paragraph)),
+        value => matches!(value, NodeValue::CodeBlock(_) | NodeValue::BlockQuote),
+    }
+}
+
+/// Whether the text after a block may follow without a blank line: below its heading, and after indented code.
+fn joins_next(node: Node<'_>) -> bool {
+    matches!(node.data().value, NodeValue::Heading(_) | NodeValue::CodeBlock(_))
 }
 
 /// Puts `first` before the first line and `others` before the rest.

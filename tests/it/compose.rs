@@ -326,7 +326,12 @@ fn both_ways_agree(frozen: &Frozen, readers: &[Reader]) -> bool {
         }
     }
     let is_compiled = compiled.lints().0.is_empty();
-    assert!(!is_compiled || spliced > readers.len() / 2, "only {spliced} of {} messages were spliced of\n{}", readers.len(), frozen.templates["email/t.html"]);
+    assert!(
+        !is_compiled || spliced > readers.len() / 2,
+        "only {spliced} of {} messages were spliced of\n{}",
+        readers.len(),
+        frozen.templates["email/t.html"]
+    );
     assert!(is_compiled || spliced == 0, "a refused Issue is never spliced");
     is_compiled
 }

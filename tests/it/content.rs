@@ -406,6 +406,10 @@ fn the_sample_articles_are_faultless() {
     let (library, faults) = publication.load();
     assert_eq!(faults, Faults::default());
     assert!(library.all().len() >= 8, "{} samples", library.all().len());
+    let lines = || library.all().iter().flat_map(|a| a.text.lines());
+    let (blank, all) = (lines().filter(|line| line.is_empty()).count(), lines().count());
+    assert!(blank * 10 < all, "fewer than a tenth of the lines are blank, not {blank} of {all}");
+    insta::assert_snapshot!("sample_text", library.find("how-this-letter-is-set").unwrap().text);
     for a in library.all() {
         assert!(a.image.as_ref().is_none_or(|image| !image.alt.is_empty()), "{}: the lead picture has alternative text", a.slug);
         assert!((40..=240).contains(&a.summary.chars().count()), "{}: summary of {} characters", a.slug, a.summary.chars().count());
