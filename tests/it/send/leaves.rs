@@ -100,7 +100,7 @@ fn a_deferred_delivery_waits_longer_each_time_and_is_given_up_after_five_days() 
     let total: Duration = (0..).map_while(|attempts| retry::delay(attempts, 0.0)).sum();
     assert!(total <= retry::GIVE_UP_AFTER && total + retry::DELAY_MAX > retry::GIVE_UP_AFTER, "gave up after {total:?}");
     assert_eq!(retry::delay(0, 1.0), Some(Duration::from_secs(375)), "a quarter of jitter at most");
-    assert_eq!(retry::delay(u32::MAX, 0.5), None);
+    assert_eq!(retry::delay(100_000, 0.5), None);
 }
 
 #[test]

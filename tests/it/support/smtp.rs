@@ -172,11 +172,7 @@ impl Client {
                     io = BufReader::new(Box::new(secure));
                     self.tls = true;
                 }
-                ("DATA", 354) => {
-                    if !self.content(&mut io, &socket).await {
-                        return;
-                    }
-                }
+                ("DATA", 354) if !self.content(&mut io, &socket).await => return,
                 _ => {}
             }
         }
