@@ -20,7 +20,7 @@ pub fn unfinished(text: &str) -> Option<&str> {
 }
 
 fn filler(text: &str) -> Option<&str> {
-    let rest = memchr::memmem::find(text.as_bytes(), FILLER[1..].as_bytes())?.checked_sub(1)?;
+    let rest = memchr::memmem::find(text.as_bytes(), &FILLER.as_bytes()[1..])?.checked_sub(1)?;
     text.get(rest..rest + FILLER.len()).filter(|found| found.eq_ignore_ascii_case(FILLER))
 }
 
