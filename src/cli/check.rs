@@ -50,7 +50,7 @@ fn look(context: &Context, config: &Config, faults: &mut Faults) {
             Err(found) => faults.0.extend(found.0),
         }
     }
-    faults.0.sort_by(|a, b| place(a).cmp(&place(b)));
+    faults.0.sort_by_key(place);
     faults.0.dedup();
 }
 

@@ -11,7 +11,7 @@ use crate::{content, preflight};
 /// What a name on the command line means.
 pub enum Target {
     /// A Digest.
-    Digest(Digest),
+    Digest(Box<Digest>),
     /// An Article, as a letter.
     Letter(Arc<Article>),
 }
@@ -21,7 +21,7 @@ pub fn find(context: &Context, app: &App, name: &str) -> Result<(Target, Library
     let (library, faults) = content::load(&app.config);
     context.out.faults(&faults);
     if let Some(digest) = app.config.digest(name) {
-        return Ok((Target::Digest(digest.clone()), library));
+        return Ok((Target::Digest(Box::new(digest.clone())), library));
     }
     if let Some(article) = library.find(name) {
         return Ok((Target::Letter(article.clone()), library));
@@ -49,7 +49,7 @@ pub async fn freeze(
     let press = Press { config: &app.config, templates: &app.templates, now };
     match target {
         Target::Digest(recipe) => {
-            let recipe = if lists.is_empty() { recipe.clone() } else { Digest { lists: lists.to_vec(), ..recipe.clone() } };
+            let recipe = if lists.is_empty() { (**recipe).clone() } else { Digest { lists: lists.to_vec(), ..(**recipe).clone() } };
             let ids: Vec<String> = library.all().iter().map(|article| article.id.0.clone()).collect();
             let carried = app.store.already_in(&recipe.id, &ids).await?;
             let mut choice = digest::choose(&recipe, library, &carried, now);

@@ -99,7 +99,7 @@ fn title(article: &Article) -> String {
 fn changed(article: &Article, now: Timestamp) -> DateTime<FixedOffset> {
     let known = |at: &DateTime<FixedOffset>| Timestamp::from_datetime(at) <= now;
     let latest = article.published.into_iter().chain(article.updated).filter(known).max();
-    whole(&latest.unwrap_or_else(|| earliest()))
+    whole(&latest.unwrap_or_else(earliest))
 }
 
 /// What a feed without entries was changed at.

@@ -1,7 +1,7 @@
 //! The archive for people: a page per Article, lists, the overview of feeds, redirects. Links among pages are relative, so the
 //! site works under any address and in a preview; canonical addresses are absolute.
 
-use std::path::PathBuf;
+use std::path::Path;
 
 use rayon::prelude::*;
 use serde::Serialize;
@@ -175,7 +175,7 @@ impl<'a> Press<'a> {
                 indexes.iter().skip((number - 1) * LIST_LENGTH).take(LIST_LENGTH).map(|&i| self.cards[i].clone()).collect();
             let mut context = Context::new();
             context.insert("page", &self.head(topic.map_or("", |topic| &topic.name), &path));
-            context.insert("topic", &topic.map(|topic| topic_value(topic)));
+            context.insert("topic", &topic.map(topic_value));
             context.insert("articles", &cards);
             context.insert("number", &number);
             context.insert("count", &count);
@@ -301,9 +301,9 @@ fn page(content_type: &'static str, text: String) -> Page {
     Page { content_type, body: Body::Bytes(text.into_bytes()) }
 }
 
-fn copy(file: &PathBuf) -> Page {
+fn copy(file: &Path) -> Page {
     let name = file.to_string_lossy();
-    Page { content_type: content_type(&name), body: Body::File(file.clone()) }
+    Page { content_type: content_type(&name), body: Body::File(file.to_owned()) }
 }
 
 /// By its name; a type nobody knows is only offered for download.

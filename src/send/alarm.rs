@@ -1,6 +1,6 @@
 //! Tells a fault of one Delivery from a fault that concerns everybody. Pure.
 //!
-//! A refusal for policy, content or our own standing with the relay is held back until it is known which it is: once somebody was accepted it is
+//! A refusal for policy, content or our own standing with the relay, or a message that cannot be composed, is held back until it is known which it is: once somebody was accepted it is
 //! recorded as what it is; when everybody is refused alike, the Issue pauses and those Deliveries go back to the queue, so nothing is lost.
 
 use crate::model::FailureClass;
@@ -85,7 +85,7 @@ impl Alarm {
     }
 }
 
-/// The class of a 5xx that may concern everybody.
+/// The class of a failure that may concern everybody.
 fn suspicious(outcome: &Outcome) -> Option<FailureClass> {
     match outcome {
         Outcome::Failed { class: class @ (FailureClass::Policy | FailureClass::Relay | FailureClass::Content), reply }
@@ -99,5 +99,5 @@ fn suspicious(outcome: &Outcome) -> Option<FailureClass> {
 
 fn said(outcome: &Outcome) -> Option<String> {
     let Outcome::Failed { reply: Reply { code, text, .. }, .. } = outcome else { return None };
-    Some(format!("{code} {text}"))
+    Some(if *code > 0 { format!("{code} {text}") } else { text.clone() })
 }

@@ -26,8 +26,13 @@ pub struct Made {
 
 impl Made {
     /// Composes it.
-    pub fn new(press: &Press, leased: Leased, date: Timestamp) -> Self {
-        Self { subscriber: leased.subscriber.id, attempts: leased.attempts, mail: press.mail(&leased, date) }
+    pub fn new(press: &Press, leased: &Leased, date: Timestamp) -> Self {
+        Self { subscriber: leased.subscriber.id, attempts: leased.attempts, mail: press.mail(leased, date) }
+    }
+
+    /// It could not be composed.
+    pub fn broken(leased: &Leased, reason: &str) -> Self {
+        Self { subscriber: leased.subscriber.id, attempts: leased.attempts, mail: Err(reason.to_owned()) }
     }
 }
 
@@ -47,6 +52,7 @@ pub struct Batch {
     pub timer: Timer,
     total: usize,
     settled: usize,
+    composed: usize,
     wanted: VecDeque<Job>,
     /// Intents that are durable, without a recorded result.
     granted: HashSet<SubscriberId>,
@@ -64,6 +70,7 @@ impl Batch {
             timer: Timer::default(),
             total,
             settled: 0,
+            composed: 0,
             wanted: VecDeque::new(),
             granted: HashSet::new(),
             pending: Vec::new(),
@@ -84,21 +91,24 @@ impl Batch {
 
     /// Whether more composed messages should be taken in.
     pub fn takes_more(&self) -> bool {
-        self.wanted.len() < UNRECORDED_MAX && self.settled + self.granted.len() + self.wanted.len() < self.total
+        self.wanted.len() < UNRECORDED_MAX && self.composed < self.total
     }
 
-    /// Takes composed messages; what could not be composed is a result at once and stops nobody else.
-    pub fn take(&mut self, made: Option<Vec<Made>>) {
+    /// Takes composed messages; gives the results of those that could not be composed: they stop nobody else.
+    pub fn take(&mut self, made: Option<Vec<Made>>) -> Vec<(SubscriberId, u32, Outcome)> {
+        let mut broken = Vec::new();
         for made in made.into_iter().flatten() {
+            self.composed += 1;
             let Made { subscriber, attempts, mail } = made;
             match mail {
                 Ok(mail) => self.wanted.push_back(Job { subscriber, attempts, mail, tries: 0 }),
                 Err(reason) => {
                     let outcome = Outcome::Failed { class: FailureClass::Compose, reply: no_reply("compose", &reason) };
-                    self.add(vec![Record { subscriber, outcome, next_at: None }]);
+                    broken.push((subscriber, attempts, outcome));
                 }
             }
         }
+        broken
     }
 
     /// Adds results to be recorded.

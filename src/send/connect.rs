@@ -44,6 +44,15 @@ pub struct ConnectError {
     pub reply: Reply,
 }
 
+impl std::fmt::Display for ConnectError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.reply.code {
+            0 => f.write_str(&self.reply.text),
+            code => write!(f, "{code} {} (at {})", self.reply.text, self.reply.phase),
+        }
+    }
+}
+
 impl ConnectError {
     fn new(fault: ConnectFault, phase: &'static str, text: impl std::fmt::Display) -> Self {
         Self { fault, reply: no_reply(phase, &text.to_string()) }

@@ -100,7 +100,7 @@ impl Run {
     }
 
     /// Delivers batch after batch. On an error (fenced, or the store failed) everything is dropped and nothing more is recorded.
-    pub async fn to_the_end(mut self, stop: &CancellationToken) -> Result<End> {
+    pub async fn until_nothing_is_due(mut self, stop: &CancellationToken) -> Result<End> {
         loop {
             if stop.is_cancelled() {
                 self.end.get_or_insert(End::Stopped);
@@ -143,7 +143,7 @@ impl Run {
                 biased;
                 Some(report) = self.reports.recv() => self.hear(report, &mut batch).await?,
                 () = stop.cancelled(), if self.end.is_none() => self.end = Some(End::Stopped),
-                made = made.recv(), if batch.takes_more() && self.end.is_none() => batch.take(made),
+                made = made.recv(), if batch.takes_more() && self.end.is_none() => self.take(made, &mut batch).await?,
                 () = batch.timer.wait() => batch.timer.ring(),
                 _ = renew.tick() => batch.lease = self.means.store.renew(&batch.lease, LEASE, self.means.clock.now()).await?,
                 () = maybe(&mut drain) => break,
@@ -160,11 +160,13 @@ impl Run {
             use futures_util::StreamExt as _;
             let chunks: Vec<Vec<Leased>> = leased.chunks(COMPOSE_CHUNK).map(<[Leased]>::to_vec).collect();
             let jobs = futures_util::stream::iter(chunks).map(|chunk| {
-                let (press, date) = (press.clone(), clock.now());
-                tokio::task::spawn_blocking(move || chunk.into_iter().map(|leased| Made::new(&press, leased, date)).collect())
+                let (press, date, spare) = (press.clone(), clock.now(), chunk.clone());
+                let made = tokio::task::spawn_blocking(move || chunk.iter().map(|leased| Made::new(&press, leased, date)).collect());
+                // A panic while composing is a bug of ours; it must not stop the others.
+                async move { made.await.unwrap_or_else(|bug| spare.iter().map(|leased| Made::broken(leased, &bug.to_string())).collect()) }
             });
             let mut jobs = std::pin::pin!(jobs.buffered(2));
-            while let Some(Ok(chunk)) = jobs.next().await {
+            while let Some(chunk) = jobs.next().await {
                 if to.send(chunk).await.is_err() {
                     return;
                 }
@@ -207,6 +209,13 @@ impl Run {
                 result => return result,
             }
         }
+    }
+
+    async fn take(&mut self, made: Option<Vec<Made>>, batch: &mut Batch) -> Result<()> {
+        for (subscriber, attempts, outcome) in batch.take(made) {
+            self.hear(Report::Done(subscriber, attempts, outcome), batch).await?;
+        }
+        Ok(())
     }
 
     async fn hear(&mut self, report: Report, batch: &mut Batch) -> Result<()> {
@@ -265,7 +274,7 @@ impl Run {
     /// No relay can be had: nothing stays granted, and where waiting cannot help the Issue pauses.
     async fn down(&mut self, errors: &[ConnectError], batch: &mut Batch) -> Result<()> {
         self.downs += 1;
-        let reason = errors.iter().map(|error| error.reply.text.as_str()).collect::<Vec<_>>().join("; ");
+        let reason = errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
         batch.add(self.ready.drain().into_iter().map(|job| not_sent(job.subscriber)).collect());
         let hopeless = |error: &ConnectError| matches!(error.fault, ConnectFault::Auth | ConnectFault::Refused);
         if !errors.is_empty() && errors.iter().all(hopeless) {

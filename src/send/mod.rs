@@ -135,7 +135,7 @@ impl Sender {
         loop {
             let before = store.counts(issue).await?;
             let run = Run::new(means.clone(), issue, press.clone(), before.sent > 0);
-            match run.to_the_end(stop).await? {
+            match run.until_nothing_is_due(stop).await? {
                 End::Unreachable(reason) => return Err(SendError::Unreachable(reason)),
                 End::Stopped | End::Halted => return Ok(()),
                 End::NothingDue => {}
@@ -199,7 +199,6 @@ pub async fn probe(relay: &Relay) -> Result<String, String> {
             connection.quit().await;
             Ok(says)
         }
-        Err(error) if error.reply.code > 0 => Err(format!("{} {} (at {})", error.reply.code, error.reply.text, error.reply.phase)),
-        Err(error) => Err(error.reply.text),
+        Err(error) => Err(error.to_string()),
     }
 }

@@ -20,6 +20,9 @@ const COLUMNS_MAX: usize = 1_000;
 /// How much of a line a fault shows.
 const SHOWN_CHARS: usize = 100;
 
+/// A record: its line and its cells.
+pub(super) type Record<'a> = (u64, Vec<Cow<'a, str>>);
+
 /// An open CSV file.
 pub(super) struct Table {
     file: PathBuf,
@@ -41,7 +44,7 @@ impl Table {
     }
 
     /// The next record: its line and its cells. `None` at the end.
-    pub(super) fn next(&mut self) -> Result<Option<(u64, Vec<Cow<'_, str>>)>, Fault> {
+    pub(super) fn next(&mut self) -> Result<Option<Record<'_>>, Fault> {
         let start = self.reader.position().clone();
         self.reader.get_mut().allowed = start.byte() + RECORD_BYTES_MAX;
         match self.reader.read_byte_record(&mut self.record) {

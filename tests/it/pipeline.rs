@@ -40,7 +40,7 @@ from = "The Test Letter <desk@letter.example.com>"
 [[digest]]
 id = "weekly"
 lists = ["weekly"]
-subject = "{{{{ articles[0].title }}}}, {{{{ subscriber.name | default(value="friend") }}}}"
+subject = '{{{{ articles[0].title }}}}, {{{{ subscriber.name | default(value="friend") }}}}'
 {digest}
 "#,
             inbox.addr()
