@@ -10,7 +10,7 @@ use crate::config::Config;
 use crate::inbox::Inbox;
 use crate::model::link::LinkKey;
 use crate::model::{Clock, Timestamp};
-use crate::store::{Store, StoreError};
+use crate::store::Store;
 use crate::web;
 use crate::worker::{self, Desk, Role};
 
@@ -51,10 +51,13 @@ pub struct App {
 }
 
 impl App {
-    /// Opens the store and brings its Lists in step with the configuration.
-    pub async fn open(config: Config, templates: BTreeMap<String, String>, clock: Clock) -> Result<Self, StoreError> {
+    /// Opens the store and brings its Lists in step with the configuration and with the CSV files it names.
+    pub async fn open(config: Config, templates: BTreeMap<String, String>, clock: Clock) -> anyhow::Result<Self> {
         let store = Store::open(&config.store, clock.now()).await?;
         store.sync_lists(&config.lists, clock.now()).await?;
+        for said in worker::sync_subscribers(&config, &store, clock.now()).await? {
+            tracing::info!("{said}");
+        }
         let key = store.link_key().await?;
         Ok(Self { config: Arc::new(config), clock, store, key, templates: Arc::new(templates) })
     }

@@ -14,7 +14,7 @@ use crate::model::link::LinkKey;
 use crate::model::{Clock, Digest, IssueId, Timestamp};
 use crate::store::Store;
 use crate::store::runs::RunResult;
-use crate::{content, feed, schedule, send};
+use crate::{content, feed, schedule, send, subscribe};
 
 /// How often the content folder is looked at for changes.
 const CONTENT_LOOK: Duration = Duration::from_secs(2);
@@ -57,6 +57,31 @@ impl PublishedSite {
             *current = Arc::new(site);
         }
     }
+}
+
+/// Keeps the Lists that name a CSV file in step with it: a file that has changed since it was last read is read again.
+/// Gives a line of words for each that was.
+pub async fn sync_subscribers(config: &Config, store: &Store, now: Timestamp) -> anyhow::Result<Vec<String>> {
+    let mut said = Vec::new();
+    for list in &config.lists {
+        let Some(file) = &list.subscribers else { continue };
+        let key = format!("subscribers-file:{}", list.id);
+        let seen = file_stamp(file).map_err(|error| anyhow::anyhow!("cannot read {} of list {}: {error}", file.display(), list.id))?;
+        if store.meta(&key).await?.as_deref() == Some(seen.as_str()) {
+            continue;
+        }
+        let report = subscribe::sync_file(store, file, &list.id, now).await?;
+        store.set_meta(&key, &seen).await?;
+        said.push(format!("{}: {} new, {} invalid of {} rows in {}", list.id, report.new, report.invalid, report.rows, file.display()));
+    }
+    Ok(said)
+}
+
+/// What tells that a file has changed: its name, size and time.
+fn file_stamp(file: &Path) -> std::io::Result<String> {
+    let meta = std::fs::metadata(file)?;
+    let changed = meta.modified()?.duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    Ok(format!("{} {} {}", file.display(), meta.len(), changed.as_micros()))
 }
 
 /// What the loops of one process share.

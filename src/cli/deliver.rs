@@ -5,7 +5,7 @@
 use std::io::IsTerminal as _;
 use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 use tokio_util::sync::CancellationToken;
 
 use super::output::{duration, number};
@@ -139,8 +139,12 @@ fn progress_bar(context: &Context) -> ProgressBar {
         return ProgressBar::hidden();
     }
     let bar = ProgressBar::new(0);
-    let style = "{bar:30} {human_pos} of {human_len}  {per_sec}, {eta} left  {msg}";
-    bar.set_style(ProgressStyle::with_template(style).unwrap_or_else(|_| ProgressStyle::default_bar()));
+    let style = "{bar:30} {human_pos} of {human_len}  {rate}, {eta} left  {msg}";
+    let rate = |state: &ProgressState, out: &mut dyn std::fmt::Write| {
+        // A rate with four decimals says nothing more; a writer that fails has no reader.
+        let _ = write!(out, "{:.0}/s", state.per_sec());
+    };
+    bar.set_style(ProgressStyle::with_template(style).unwrap_or_else(|_| ProgressStyle::default_bar()).with_key("rate", rate));
     bar
 }
 

@@ -20,7 +20,6 @@ pub fn run(context: &Context, args: InitArgs) -> Result<Exit, Failure> {
 
     let today = context.clock.now().utc().date_naive();
     let (article, name) = content::scaffold("Hello", today);
-    let article = article.replace("draft = true\n", "");
     let name = name.trim_start_matches(|c: char| c.is_ascii_digit() || c == '-').to_owned();
     let files = [
         ("config.toml".to_owned(), config::starter(&title, &url, &email, &zone)),

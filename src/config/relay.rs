@@ -29,6 +29,7 @@ pub(super) fn read(section: &Section<'_>, file: &Path) -> Option<Relay> {
     let messages_per_connection = section.count("messages_per_connection", 100, 1..=1_000_000);
     let rate = section.parsed("rate", "bad-rate", Rate::parse);
     let domain_rates = domain_rates(section);
+    section.without_effect("domain_rate", "set rate = …, which holds for the whole relay");
     let pipelining = section.flag("pipelining", true);
     let hello = section.parsed("hello", "bad-value", host_name);
     let (name, address) = (name?, address?);

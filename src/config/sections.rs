@@ -108,6 +108,7 @@ pub(super) fn feed(section: &Section<'_>, known: &Known) -> Option<Feed> {
     let limit = section.count("limit", 30, 1..=FEED_LIMIT_MAX);
     let full = section.flag("full", true);
     let hub = section.parsed("hub", "bad-url", http_url).map(String::from);
+    section.without_effect("hub", "feeds announce the hub, but it is not told of changes");
     Some(Feed { id: id?, title, formats, tags, sources, authors, limit, full, hub })
 }
 
@@ -122,6 +123,7 @@ pub(super) fn import_source(section: &Section<'_>) -> Option<ImportSource> {
     const KINDS: [(&str, SourceKind); 3] = [("auto", SourceKind::Auto), ("feed", SourceKind::Feed), ("page", SourceKind::Page)];
     let id = section.required("id", "id = \"blog\"", |s, key| s.parsed(key, "bad-id", source_id));
     let url = section.required("url", "url = \"https://example.org/feed.xml\"", |s, key| s.parsed(key, "bad-url", http_url));
+    section.without_effect("url", "sources are not fetched yet; only content/ is published");
     let kind = section.choice("kind", &KINDS, SourceKind::Auto);
     let every = section.parsed("every", "bad-value", every).unwrap_or(Duration::from_secs(3600));
     let tags = section.words("tags");

@@ -190,7 +190,8 @@ fn frozen_article(article: &Article) -> FrozenArticle {
 /// Text as the source of a template that renders to it: a title with `{{` in it is a title.
 fn literal(text: &str) -> String {
     if text.contains("{{") || text.contains("{%") || text.contains("{#") {
-        format!("{{{{ {} }}}}", serde_json::Value::from(text.replace('"', "”")))
+        // The one text that could end the raw block is not kept to the letter.
+        format!("{{% raw %}}{}{{% endraw %}}", text.replace("endraw", "end-raw"))
     } else {
         text.to_owned()
     }

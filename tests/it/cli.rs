@@ -292,6 +292,20 @@ fn export_and_import_are_each_others_mirror() {
 }
 
 #[test]
+fn a_list_with_a_csv_file_is_kept_in_step_with_it() {
+    let desk = Desk::publication();
+    desk.edit("config.toml", "id = \"weekly\"\nname", "id = \"weekly\"\nsubscribers = \"people.csv\"\nname");
+    let (_, error) = desk.fails(&["lists"], 1);
+    assert!(error.contains("people.csv of list weekly"), "{error}");
+    desk.write("people.csv", "email\nann@example.org\n");
+    assert_eq!(desk.json(&["--json", "lists"])[0]["confirmed"], 1);
+    desk.ok(&["subscribers", "remove", "ann@example.org"]);
+    desk.write("people.csv", "email\nann@example.org\nbo@example.org\n");
+    let lists = desk.json(&["--json", "lists"]);
+    assert_eq!((&lists[0]["confirmed"], &lists[0]["unsubscribed"]), (&1.into(), &1.into()), "who left stays out: {lists}");
+}
+
+#[test]
 fn a_template_that_loops_without_end_is_refused_before_any_mail_leaves() {
     let desk = Desk::publication();
     std::fs::create_dir_all(desk.path().join("templates/email")).unwrap();

@@ -6,6 +6,7 @@ mod compose;
 mod config;
 mod content;
 mod crash;
+mod digest;
 mod feed;
 mod fetch;
 mod inbox;
