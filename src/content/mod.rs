@@ -87,6 +87,6 @@ pub fn scaffold(title: &str, date: chrono::NaiveDate) -> (String, String) {
         slug => slug,
     };
     let quoted = toml::Value::String(title);
-    let body = format!("+++\ntitle = {quoted}\ndate = {date}\ndescription = \"\"\ntags = []\ndraft = true\n+++\n\n");
+    let body = format!("+++\ntitle = {quoted}\ndate = {date}\ndescription = \"\"\ntags = []\ndraft = false\n+++\n\n");
     (body, format!("{date}-{slug}.md"))
 }
