@@ -111,7 +111,7 @@ async fn relays(config: &Config) -> Vec<Finding> {
             Err(error) => finding(
                 &what,
                 Health::Fail,
-                format!("{}:{}: {error}", relay.host, relay.port),
+                if error.starts_with(&relay.host) { error } else { format!("{}:{}: {error}", relay.host, relay.port) },
                 Some("`postrider dev` runs a local inbox to try things with".to_owned()),
             ),
         };
@@ -164,13 +164,11 @@ fn is_sample(domain: &str) -> bool {
 async fn record(resolver: &TokioResolver, domain: &str, name: &str, kind: &str, starts: &str, place: &str, advice: &str) -> Finding {
     let what = format!("dns {domain}");
     let answer = tokio::time::timeout(DNS_TIME, resolver.txt_lookup(format!("{name}."))).await;
+    let silent = |why: String| Finding { remote: true, ..finding(&what, Health::Fail, format!("{kind}: {why}"), None) };
     let texts: Vec<String> = match answer {
-        Err(_) => {
-            let mut silent = finding(&what, Health::Fail, format!("{kind}: no answer within {} s", DNS_TIME.as_secs()), None);
-            silent.remote = true;
-            return silent;
-        }
-        Ok(Err(_)) => Vec::new(),
+        Err(_) => return silent(format!("no answer within {} s", DNS_TIME.as_secs())),
+        Ok(Err(error)) if error.is_no_records_found() || error.is_nx_domain() => Vec::new(),
+        Ok(Err(error)) => return silent(format!("the name server cannot be asked: {error}")),
         Ok(Ok(answer)) => answer
             .answers()
             .iter()
