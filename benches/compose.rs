@@ -2,6 +2,10 @@
 //! by splicing and by the full path. `cargo bench --bench compose`.
 #![allow(clippy::unwrap_used, missing_docs)]
 
+/// As in the binary.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 use std::collections::BTreeMap;
 use std::hint::black_box;
 use std::path::Path;

@@ -3,6 +3,10 @@
 //! `cargo bench --bench send -- [recipients] [connections]`; with Postfix's test tools installed the same sink is also measured with `smtp-source`,
 //! which neither personalises nor records, and the ratio is printed.
 
+/// As in the binary.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::process::{Command, Stdio};

@@ -2,6 +2,10 @@
 //! cost the same at every length. `cargo bench --bench subscribers -- 1000000`
 #![allow(clippy::unwrap_used, missing_docs)]
 
+/// As in the binary.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 use std::io::{Cursor, Read};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};

@@ -89,7 +89,7 @@ pub(super) fn render(document: &Document) -> Result<Vec<u8>, String> {
         hubs: channel.hub.iter().filter(|_| !document.archive).map(|url| Hub { kind: "WebSub", url }).collect(),
         items: document.entries.iter().map(|entry| item(channel, entry)).collect(),
     };
-    serde_json::to_vec_pretty(&feed).map_err(|error| error.to_string())
+    serde_json::to_vec(&feed).map_err(|error| error.to_string())
 }
 
 fn item<'a>(channel: &Channel, entry: &'a Entry) -> Item<'a> {

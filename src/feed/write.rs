@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use rayon::prelude::*;
 
-use super::{Body, Site};
+use super::{Body, Page, Site};
 
 /// Lists what the last build wrote, so that the next removes only that.
 const MANIFEST: &str = ".postrider-build.json";
@@ -23,6 +23,34 @@ struct Manifest {
 
 /// See [`super::write`].
 pub(super) fn write(site: &Site, out: &Path) -> io::Result<usize> {
+    if fs::symlink_metadata(out).is_err() && write_whole(site, out).is_ok() {
+        return Ok(site.len());
+    }
+    write_over(site, out)
+}
+
+/// The first build: a whole folder beside `out`, moved to its place at once, which takes half as long as moving each file.
+/// Where that cannot be, the caller goes file by file.
+fn write_whole(site: &Site, out: &Path) -> io::Result<()> {
+    let folder = beside(out);
+    let put_new = |(path, page): (&String, &Page)| {
+        let file = folder.join(path);
+        fs::create_dir_all(file.parent().unwrap_or(&folder))?;
+        match &page.body {
+            Body::Bytes(bytes) => fs::write(&file, bytes),
+            Body::File(source) => fs::write(&file, fs::read(source)?),
+        }
+    };
+    let written = site.par_iter().try_for_each(put_new);
+    let moved = written.and_then(|()| fs::write(folder.join(MANIFEST), manifest_of(site)?)).and_then(|()| fs::rename(&folder, out));
+    if moved.is_err() {
+        let _ = fs::remove_dir_all(&folder);
+    }
+    moved
+}
+
+/// Brings `out` up to date file by file.
+fn write_over(site: &Site, out: &Path) -> io::Result<usize> {
     fs::create_dir_all(out).map_err(|error| named(out, &error))?;
     let old = manifest(out);
     let stale: Vec<&String> = old.files.iter().filter(|path| is_inside(path) && !site.contains_key(*path)).collect();
@@ -32,10 +60,12 @@ pub(super) fn write(site: &Site, out: &Path) -> io::Result<usize> {
     let written: io::Result<Vec<bool>> = site.par_iter().map(|(path, page)| put(&out.join(path), &page.body)).collect();
     changed += written?.into_iter().filter(|&changed| changed).count();
     changed += remove(out, &gone)?;
-    let new = Manifest { files: site.keys().cloned().collect() };
-    let bytes = serde_json::to_vec(&new).map_err(io::Error::other)?;
-    put(&out.join(MANIFEST), &Body::Bytes(bytes))?;
+    put(&out.join(MANIFEST), &Body::Bytes(manifest_of(site)?))?;
     Ok(changed)
+}
+
+fn manifest_of(site: &Site) -> io::Result<Vec<u8>> {
+    serde_json::to_vec(&Manifest { files: site.keys().cloned().collect() }).map_err(io::Error::other)
 }
 
 /// An unreadable manifest counts as none: then nothing is removed.

@@ -922,6 +922,16 @@ fn unchanged_files_are_not_touched() {
 }
 
 #[test]
+fn the_first_build_comes_as_a_whole_and_leaves_nothing_beside_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let (site, out) = (publish(&config(), rich()), folder.path().join("new/public"));
+    assert_eq!(feed::write(&site, &out).unwrap(), site.len(), "every file is written");
+    let built: BTreeSet<String> = site.keys().cloned().chain([".postrider-build.json".to_owned()]).collect();
+    assert_eq!(tree(&folder.path().join("new")), built.iter().map(|path| format!("public/{path}")).collect());
+    assert_eq!(feed::write(&site, &out).unwrap(), 0, "the next build knows what this one wrote");
+}
+
+#[test]
 fn only_files_of_earlier_builds_are_removed() {
     let out = tempfile::tempdir().unwrap();
     feed::write(&files(&[("a/index.html", "a"), ("b/index.html", "b")]), out.path()).unwrap();
