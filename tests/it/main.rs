@@ -7,6 +7,7 @@ mod config;
 mod content;
 mod crash;
 mod digest;
+mod dkim;
 mod feed;
 mod fetch;
 mod inbox;
