@@ -83,6 +83,10 @@ impl Ready {
         jobs
     }
 
+    fn is_closed(&self) -> bool {
+        self.lock().1
+    }
+
     fn push_front(&self, job: Job) -> Option<Job> {
         let mut inner = self.lock();
         if inner.1 {
@@ -189,6 +193,12 @@ impl Seat {
         let mut sent = false;
         loop {
             let job = match following.take() {
+                // Only its envelope is on the wire: where sending is to stop, it stops before the content.
+                Some(job) if self.ready.is_closed() => {
+                    self.again(job);
+                    connection.quit().await;
+                    return false;
+                }
                 Some(job) => job,
                 None => match self.next(known).await {
                     Some(job) => job,
