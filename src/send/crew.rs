@@ -163,6 +163,7 @@ impl Seat {
         loop {
             let connecting = self.relays.connect(|errors| self.report(Report::Down(errors)));
             let (known, connection) = tokio::select! {
+                biased;
                 connected = connecting => connected,
                 () = self.closed() => return,
             };
@@ -189,36 +190,38 @@ impl Seat {
 
     /// Sends over one connection until it is over; false when no more comes.
     async fn serve(&self, known: &Arc<Known>, mut connection: Connection) -> bool {
-        let mut following = None;
+        // On their way over this connection, or about to be: the first is the one whose result comes next.
+        let mut flight: VecDeque<Job> = VecDeque::new();
         let mut sent = false;
         loop {
-            let job = match following.take() {
-                // Only its envelope is on the wire: where sending is to stop, it stops before the content.
-                Some(job) if self.ready.is_closed() => {
-                    self.again(job);
+            if self.ready.is_closed() && connection.only_opened() {
+                // Where sending is to stop, it stops before the content of what has only its envelope on the wire.
+                flight.into_iter().rev().for_each(|job| self.again(job));
+                connection.quit().await;
+                return false;
+            }
+            if flight.is_empty() {
+                let Some(job) = self.next(known).await else {
                     connection.quit().await;
                     return false;
-                }
-                Some(job) => job,
-                None => match self.next(known).await {
-                    Some(job) => job,
-                    None => {
-                        connection.quit().await;
-                        return false;
-                    }
-                },
-            };
-            following = if connection.takes_next() { self.next_at_once(known) } else { None };
-            let delivered = connection.send(&job.mail, following.as_ref().map(|next| &next.mail)).await;
+                };
+                flight.push_back(job);
+            }
+            while flight.len() <= connection.ahead()
+                && let Some(job) = self.next_at_once(known)
+            {
+                flight.push_back(job);
+            }
+            let mails: Vec<&Mail> = flight.iter().map(|job| &job.mail).collect();
+            let delivered = connection.send(&mails).await;
+            let Some(job) = flight.pop_front() else { continue };
             if matches!(delivered.outcome, Outcome::Sent(_)) {
                 known.accepted();
                 sent = true;
             }
             self.settle(job, delivered.outcome, &delivered.fate);
             if delivered.fate != Fate::Open {
-                if let Some(job) = following {
-                    self.again(job);
-                }
+                flight.into_iter().rev().for_each(|job| self.again(job));
                 self.judge(known, &delivered.fate, sent);
                 connection.quit().await;
                 return true;
@@ -231,6 +234,7 @@ impl Seat {
         let job = self.ready.pop().await?;
         if let Some(pacer) = known.pacer() {
             tokio::select! {
+                biased;
                 () = pacer.take() => {}
                 () = self.closed() => {
                     self.again(job);
