@@ -10,7 +10,7 @@ use super::{Context, Exit, Failure};
 use crate::config::{Config, StoreUrl};
 use crate::model::dkim::{Key, Published};
 use crate::model::relay::TlsMode;
-use crate::store::Store;
+use crate::store::{Store, StoreError};
 
 /// A name server that does not answer in this time is taken as silent.
 const DNS_TIME: Duration = Duration::from_secs(5);
@@ -79,20 +79,28 @@ fn finding(what: &str, health: Health, says: impl Into<String>, hint: Option<Str
 
 /// Opens the store only if it is there: looking must not make one.
 async fn store(context: &Context, config: &Config) -> Finding {
-    let StoreUrl::Sqlite(file) = &config.store;
-    if !file.exists() {
-        return finding("store", Health::Ok, format!("{} will be made at first use", file.display()), None);
-    }
-    let opened = match Store::open(&config.store, context.clock.now()).await {
+    let place = match &config.store {
+        StoreUrl::Sqlite(file) => file.display().to_string(),
+        StoreUrl::Postgres(url) => url.to_string(),
+    };
+    let looked = match Store::is_new(&config.store).await {
+        Ok(true) => return finding("store", Health::Ok, format!("{place} will be made at first use"), None),
+        Ok(false) => Store::open(&config.store, context.clock.now()).await,
+        Err(error) => Err(error),
+    };
+    let opened = match looked {
         Ok(store) => store.list_counts().await,
         Err(error) => Err(error),
     };
     match opened {
         Ok(counts) => {
             let people: u64 = counts.iter().map(|list| list.confirmed).sum();
-            finding("store", Health::Ok, format!("{}: {people} confirmed on {} lists", file.display(), counts.len()), None)
+            finding("store", Health::Ok, format!("{place}: {people} confirmed on {} lists", counts.len()), None)
         }
-        Err(error) => finding("store", Health::Fail, super::with_causes(&error), Some("look at [store] url in config.toml".to_owned())),
+        Err(error) => Finding {
+            remote: matches!(error, StoreError::Remote(_)),
+            ..finding("store", Health::Fail, super::with_causes(&error), Some("look at [store] url in config.toml".to_owned()))
+        },
     }
 }
 

@@ -17,6 +17,7 @@ pub mod report;
 mod run;
 mod schedule;
 mod send;
+mod standing;
 mod subscribers;
 mod suppressions;
 mod target;
@@ -100,6 +101,7 @@ impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
         let (exit, hint) = match &error {
             StoreError::Open(_) => (Exit::Invalid, Some("look at [store] url in config.toml")),
+            StoreError::Remote(_) => (Exit::Remote, Some("look at [store] url in config.toml; `postrider doctor` looks again")),
             StoreError::Busy => (Exit::Problems, Some("`postrider run` or another `send` is at work; wait for it, or stop it")),
             StoreError::Corrupt(_) => (Exit::Bug, None),
             StoreError::Fenced | StoreError::Refused(_) | StoreError::Database(_) => (Exit::Problems, None),

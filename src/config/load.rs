@@ -10,7 +10,7 @@ use super::reader::{Section, did_you_mean};
 use super::sections::{self, Known};
 use super::source::Source;
 use super::tree::{Entry, Node, Origin, Value, from_table};
-use super::{Config, OnUnknown, SendPolicy, StoreUrl, beside, dkim, env, relay};
+use super::{Config, OnUnknown, SendPolicy, StoreUrl, beside, dkim, env, relay, store};
 use crate::model::{Fault, Faults};
 
 /// Sections that stand once, and sections that repeat.
@@ -111,7 +111,7 @@ fn read(root: &Root<'_>, file: &Path) -> Option<Config> {
     let site = finish(root.table("site"), sections::site);
     let content_dir = folder(root, "content", "content", file);
     let templates_dir = folder(root, "templates", "templates", file);
-    let store = finish(root.table("store"), |s| s.parsed("url", "bad-url", |text| store_url(text, file)));
+    let store = finish(root.table("store"), |s| store::read(s, file));
     let listen = finish(root.table("web"), |s| s.parsed("listen", "bad-value", listen));
     let send = SendPolicy { on_unknown: finish(root.table("send"), on_unknown) };
     let dkim = root.entry("dkim").and_then(|_| finish(root.table("dkim"), |s| dkim::read(s, file)));
@@ -174,17 +174,6 @@ fn on_unknown(section: &Section<'_>) -> OnUnknown {
 fn listen(text: &str) -> Result<std::net::SocketAddr, String> {
     text.parse()
         .map_err(|_| format!("{text:?} is not an address and port\nwrite {LISTEN:?}, or \"0.0.0.0:4000\" to be reached from outside"))
-}
-
-/// `sqlite://FILE`, the file meant from the folder of config.toml.
-fn store_url(text: &str, file: &Path) -> Result<StoreUrl, String> {
-    const EXAMPLE: &str = "write url = \"sqlite://postrider.db\"";
-    match text.split_once("://") {
-        Some(("sqlite", "" | ":memory:")) => Err(format!("the store must be a file\n{EXAMPLE}")),
-        Some(("sqlite", path)) => Ok(StoreUrl::Sqlite(beside(file, path))),
-        Some(("postgres" | "postgresql", _)) => Err(format!("PostgreSQL is not available in this version yet\n{EXAMPLE}")),
-        _ => Err(format!("the store's url begins with sqlite://\n{EXAMPLE}")),
-    }
 }
 
 /// The ids a section declares, whether or not the rest of it can be read.

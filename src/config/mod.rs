@@ -8,9 +8,11 @@ mod relay;
 mod sections;
 mod source;
 mod starter;
+mod store;
 mod tree;
 
 pub use starter::starter;
+pub use store::{PostgresUrl, StoreUrl};
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -54,13 +56,6 @@ pub struct Config {
     pub feeds: Vec<Feed>,
     /// `[[source]]`.
     pub sources: Vec<Source>,
-}
-
-/// Where the store is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum StoreUrl {
-    /// `sqlite://FILE`.
-    Sqlite(PathBuf),
 }
 
 /// `[send]`: rules of the ledger.

@@ -108,7 +108,7 @@ fn is_loopback(host: &str) -> bool {
 }
 
 /// `password`, or the first line of `password_file` beside config.toml.
-fn password(section: &Section<'_>, file: &Path) -> Option<SecretString> {
+pub(super) fn password(section: &Section<'_>, file: &Path) -> Option<SecretString> {
     let password = section.text("password");
     let password_file = section.text("password_file");
     if let (Some(_), Some(second)) = (&password, &password_file) {
