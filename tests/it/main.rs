@@ -15,6 +15,7 @@ mod pipeline;
 mod report;
 mod schedule;
 mod send;
+mod sim;
 mod store;
 mod subscribe;
 mod support;
