@@ -26,7 +26,9 @@ use super::relay::Way;
 use super::scene::{BEGIN, Scene};
 use super::weather::Plan;
 
-/// A worker told to stop has this long.
+/// So long a worker that is told to stop waits for answers.
+const DRAIN: Duration = Duration::from_secs(8);
+/// And so long it has to end.
 const DRAIN_MAX: Duration = Duration::from_secs(10);
 /// When all is calm everything must have its end within so many looks at the ledger; the last may be days later.
 const LOOKS_MAX: usize = 300;
@@ -242,6 +244,10 @@ impl Play {
         inner.tell(|| format!("worker {worker} has ended after {took:?}"));
         if ended.is_err() || (healthy && took > DRAIN_MAX + 20 * self.plan.store_takes) {
             inner.wrong(format!("worker {worker} was told to stop and needed {took:?}"));
+        }
+        // Who was not done in time was cut off.
+        if took >= DRAIN {
+            inner.doubt(worker);
         }
         if healthy && self.plan.weather.answer_late == 0 && !inner.is_dead(worker) {
             inner.judge_stopped(worker);

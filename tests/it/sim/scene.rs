@@ -245,6 +245,10 @@ impl Inner {
         for who in intended {
             self.intents.entry((worker, *who)).or_insert(Intent { taken: false });
         }
+        // The store has done what the dead asked for.
+        if self.workers[worker].dead {
+            self.doubtful.extend(intended);
+        }
     }
 
     /// The ledger has given these to `worker` anew: whatever it intended before counts no more.
