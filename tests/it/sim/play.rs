@@ -110,7 +110,7 @@ impl Play {
         let micros = self.draw(|rng| match rng.random_range(0..8) {
             0..4 => rng.random_range(0..50_000),
             4..7 => rng.random_range(0..2_000_000),
-            _ => rng.random_range(0..200_000_000),
+            _ => rng.random_range(0..130_000_000),
         });
         sleep(Duration::from_micros(micros)).await;
     }

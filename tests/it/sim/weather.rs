@@ -113,7 +113,7 @@ impl Plan {
             connections: rng.random_range(1..=4),
             messages_per_connection: [1, 3, 10, 100][rng.random_range(0..4)],
             pipelining: rng.random_ratio(4, 5),
-            pace: rng.random_ratio(1, 6).then(|| [2, 5, 20, 100][rng.random_range(0..4)]),
+            pace: rng.random_ratio(1, 6).then(|| [2, 5, 20][rng.random_range(0..3)]),
             relay_takes: millis(&[0, 1, 5, 20, 200], rng),
             store_takes: millis(&[0, 0, 1, 10], rng),
             hold: rng.random_ratio(1, 5),
