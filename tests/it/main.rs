@@ -17,6 +17,7 @@ mod pipeline;
 mod report;
 mod schedule;
 mod send;
+mod sim;
 mod store;
 mod subscribe;
 mod support;
