@@ -54,15 +54,16 @@ impl Store {
         tx.run(sql, args![lease.epoch, worker, issue, lease.until]).await?;
         tx.run("UPDATE issues SET started_at = $2 WHERE id = $1 AND started_at IS NULL", args![issue, now]).await?;
         tx.commit().await?;
+        self.remember(lease.epoch);
         Ok(Some((lease, claimed)))
     }
 
-    /// Makes a lease last until `now + length`. [`super::StoreError::Fenced`] when it is over.
+    /// Makes a lease last until `now + length`. [`super::StoreError::Fenced`] when somebody took it away.
     pub async fn renew(&self, lease: &Lease, length: Duration, now: Timestamp) -> Result<Lease> {
         let until = now.plus(length);
         let mut tx = self.engine.write().await?;
-        let sql = "UPDATE leases SET until_at = $3 WHERE epoch = $1 AND issue_id = $2 AND until_at > $4";
-        if tx.run(sql, args![lease.epoch, lease.issue, until, now]).await? == 0 {
+        let sql = "UPDATE leases SET until_at = $3 WHERE epoch = $1 AND issue_id = $2";
+        if tx.run(sql, args![lease.epoch, lease.issue, until]).await? == 0 {
             return Err(StoreError::Fenced);
         }
         tx.commit().await?;

@@ -11,8 +11,10 @@ pub mod suppressions;
 mod audience;
 mod leases;
 mod open;
+mod restored;
 mod sql;
 mod standing;
+mod strikes;
 mod upsert;
 
 use std::fs::{File, OpenOptions, TryLockError};

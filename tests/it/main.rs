@@ -7,6 +7,7 @@ mod config;
 mod content;
 mod crash;
 mod digest;
+mod faults;
 mod feed;
 mod fetch;
 mod inbox;
