@@ -1,6 +1,7 @@
 //! Lease Deliveries, pace, speak SMTP, record Outcomes.
 //!
 //! [`Sender`] is the door. An Issue's run (`issue`) claims, composes and commits; its connections (`crew`) speak SMTP (`smtp`, `transaction`, `wire`).
+//! Two seams, `ledger` and `world`, let the simulator in the tests drive all of it under one seed.
 
 pub mod alarm;
 mod batch;
@@ -10,6 +11,7 @@ pub mod content;
 mod crew;
 pub mod hello;
 mod issue;
+pub mod ledger;
 pub mod pace;
 mod press;
 mod relays;
@@ -18,6 +20,7 @@ pub mod retry;
 pub mod smtp;
 pub mod transaction;
 pub mod wire;
+pub mod world;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,9 +30,11 @@ use tokio_util::sync::CancellationToken;
 use self::connect::Trust;
 use self::content::Mail;
 use self::issue::{End, Means, Run};
+use self::ledger::Ledger;
 use self::press::Press;
 use self::relays::Relays;
 use self::smtp::{Mode, Timeouts};
+use self::world::World;
 use crate::config::{Config, OnUnknown};
 use crate::model::link::LinkKey;
 use crate::model::outcome::{FailureClass, Outcome};
@@ -59,6 +64,7 @@ pub struct Sender {
     means: Means,
     relays: Vec<Relay>,
     trust: Trust,
+    timeouts: Timeouts,
     key: LinkKey,
     site_url: String,
 }
@@ -81,7 +87,7 @@ impl Sender {
     /// The same from its parts, for tests and benches: other trust and other time limits.
     #[allow(clippy::too_many_arguments)]
     pub fn with(
-        store: Store,
+        store: impl Ledger + 'static,
         relays: &[Relay],
         on_unknown: OnUnknown,
         site_url: &str,
@@ -90,10 +96,18 @@ impl Sender {
         trust: Trust,
         timeouts: Timeouts,
     ) -> Self {
-        let known = Arc::new(Relays::new(relays, trust.clone(), timeouts));
+        let world = World::default();
+        let known = Arc::new(Relays::new(relays, trust.clone(), timeouts.clone(), world.clone()));
         let worker = format!("{}-{:08x}", std::process::id(), rand::random::<u32>());
-        let means = Means { store, relays: known, clock, worker, on_unknown, patient: false };
-        Self { means, relays: relays.to_vec(), trust, key, site_url: site_url.to_owned() }
+        let means = Means { store: Arc::new(store), relays: known, clock, world, worker, on_unknown, patient: false };
+        Self { means, relays: relays.to_vec(), trust, timeouts, key, site_url: site_url.to_owned() }
+    }
+
+    /// The same in another world.
+    pub fn within(mut self, world: World) -> Self {
+        self.means.relays = Arc::new(Relays::new(&self.relays, self.trust.clone(), self.timeouts.clone(), world.clone()));
+        self.means.world = world;
+        self
     }
 
     /// Delivers an Issue until nothing of it is due, it is paused or cancelled, or `stop` is cancelled. Then everything read is recorded.
@@ -155,11 +169,10 @@ impl Sender {
     /// Compiles the Issue for all its Lists; one that cannot be is paused before any mail leaves.
     async fn compile(&self, issue: IssueId, press: &Arc<Press>, means: &Means) -> Result<bool, SendError> {
         let pressed = press.clone();
-        let compiled = tokio::task::spawn_blocking(move || pressed.compile_all()).await;
-        let reason = match compiled {
+        let reason = match means.world.aside(move || pressed.compile_all()).await {
             Ok(Ok(())) => return Ok(true),
             Ok(Err(faults)) => faults.to_string(),
-            Err(bug) => bug.to_string(),
+            Err(bug) => bug,
         };
         tracing::error!(issue = issue.0, "cannot be composed: {reason}");
         match means.store.pause_issue(issue, &format!("it cannot be composed: {reason}"), means.clock.now()).await {
@@ -178,7 +191,7 @@ impl Sender {
         for relay in &self.relays {
             match connect::connect(relay, &self.trust, Mode::Sequential, &Timeouts::default()).await {
                 Ok(mut connection) => {
-                    let delivered = connection.send(&mail, None).await;
+                    let delivered = connection.send(&[&mail]).await;
                     connection.quit().await;
                     return delivered.outcome;
                 }

@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 
-use super::connect::{ConnectError, Trust, connect};
+use super::connect::{ConnectError, Trust, connect_through};
 use super::pace::Pacer;
 use super::retry;
 use super::smtp::{Connection, Mode, Timeouts};
+use super::world::World;
 use crate::model::Relay;
 
 /// All Relays, in order of preference.
@@ -17,6 +18,7 @@ pub struct Relays {
     relays: Vec<Arc<Known>>,
     trust: Trust,
     timeouts: Timeouts,
+    world: World,
     /// A relay may be tried again.
     cooled: Arc<Notify>,
 }
@@ -37,8 +39,9 @@ pub struct Known {
 
 impl Relays {
     /// Knows nothing bad yet.
-    pub fn new(relays: &[Relay], trust: Trust, timeouts: Timeouts) -> Self {
-        Self { relays: relays.iter().map(|relay| Arc::new(Known::new(relay.clone()))).collect(), trust, timeouts, cooled: Arc::default() }
+    pub fn new(relays: &[Relay], trust: Trust, timeouts: Timeouts, world: World) -> Self {
+        let relays = relays.iter().map(|relay| Arc::new(Known::new(relay.clone()))).collect();
+        Self { relays, trust, timeouts, world, cooled: Arc::default() }
     }
 
     /// Most connections that could be open at once through the preferred relay.
@@ -92,7 +95,7 @@ impl Known {
             return None;
         }
         let mode = *lock(&self.mode);
-        match connect(&self.relay, &relays.trust, mode, &relays.timeouts).await {
+        match connect_through(&*relays.world.dial, &self.relay, &relays.trust, mode, &relays.timeouts).await {
             Ok(connection) => {
                 *lock(&self.fault) = None;
                 Some(connection)
@@ -101,7 +104,7 @@ impl Known {
                 tracing::warn!(relay = self.relay.name, phase = error.reply.phase, "no connection: {}", error.reply.text);
                 *lock(&self.fault) = Some(error);
                 drop(dialing);
-                self.cool(&relays.cooled);
+                self.cool(relays);
                 None
             }
         }
@@ -109,15 +112,16 @@ impl Known {
 
     /// Leaves the relay alone for a while, longer each time.
     pub fn leave_alone(self: &Arc<Self>, relays: &Relays) {
-        self.cool(&relays.cooled);
+        self.cool(relays);
     }
 
-    fn cool(self: &Arc<Self>, cooled: &Arc<Notify>) {
+    fn cool(self: &Arc<Self>, relays: &Relays) {
         if self.cooling.swap(true, SeqCst) {
             return;
         }
         let failures = self.failures.fetch_add(1, SeqCst).saturating_add(1);
-        let (known, cooled, wait): (_, _, Duration) = (self.clone(), cooled.clone(), retry::reconnect_delay(failures, rand::random()));
+        let wait: Duration = retry::reconnect_delay(failures, (relays.world.chance)());
+        let (known, cooled) = (self.clone(), relays.cooled.clone());
         tokio::spawn(async move {
             tokio::time::sleep(wait).await;
             known.cooling.store(false, SeqCst);
