@@ -93,6 +93,8 @@ pub struct Run {
     live: usize,
     ever_up: bool,
     downs: u32,
+    /// Connections there may be; each of them says once when none can be had.
+    seats: u32,
     stop: CancellationToken,
     /// Set once the run is to end; nothing new is granted from then on.
     end: Option<End>,
@@ -115,6 +117,7 @@ impl Run {
             live: 0,
             ever_up: false,
             downs: 0,
+            seats: 1,
             stop: CancellationToken::new(),
             end: None,
         }
@@ -134,6 +137,8 @@ impl Run {
             let claimed = self.surely(|| Box::pin(store.claim(self.issue, worker, CLAIM_MAX, LEASE, clock.now()))).await?;
             let Some((lease, leased)) = claimed else { break };
             self.crew.grow(leased.len());
+            let seats = leased.len().min(self.means.relays.connections());
+            self.seats = self.seats.max(u32::try_from(seats).unwrap_or(u32::MAX));
             self.batch(lease, leased, stop).await?;
         }
         self.ready.close();
@@ -314,12 +319,12 @@ impl Run {
         let reason = errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
         batch.add(self.ready.drain().into_iter().map(|job| not_sent(job.subscriber)).collect());
         // A relay that loses its TLS for a moment gets a few tries; a login or a flat refusal does not mend itself.
-        let tries = if errors.iter().any(|error| error.fault == ConnectFault::Tls) { DOWNS_MAX } else { 1 };
+        let tries = if errors.iter().any(|error| error.fault == ConnectFault::Tls) { DOWNS_MAX.saturating_mul(self.seats) } else { 1 };
         let hopeless = errors.iter().all(|error| error.fault != ConnectFault::Unreachable);
         if hopeless && !errors.is_empty() && self.downs >= tries {
             return self.pause(&format!("no relay takes our mail: {reason}. Nothing is lost: mend it, then resume")).await;
         }
-        if !self.means.patient && !self.ever_up && self.downs >= DOWNS_MAX {
+        if !self.means.patient && !self.ever_up && self.downs >= DOWNS_MAX.saturating_mul(self.seats) {
             self.end.get_or_insert(End::Unreachable(reason));
         }
         Ok(())

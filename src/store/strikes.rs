@@ -50,7 +50,7 @@ async fn history(tx: &mut Tx, subscriber: SubscriberId, class: FailureClass) -> 
     // By way of the Issues, because a person's Deliveries are found by the key (issue, subscriber) alone.
     let sql = "SELECT d.state, d.class, d.reply, d.changed_at FROM issues i
          JOIN deliveries d ON d.issue_id = i.id AND d.subscriber_id = $1
-         WHERE d.state = 3 OR d.state = 5 ORDER BY d.changed_at DESC LIMIT $2";
+         WHERE d.state = 3 OR d.state = 5 ORDER BY d.changed_at DESC, d.issue_id DESC LIMIT $2";
     let rows: Vec<(i64, Option<String>, Option<String>, i64)> = tx.rows(sql, args![subscriber, HISTORY_MAX]).await?;
     let since = rows.into_iter().take_while(|(state, ..)| *state != DeliveryState::Sent.code());
     let alike = since.filter(|(_, kept, ..)| kept.as_deref() == Some(class.word()));

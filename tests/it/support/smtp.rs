@@ -267,6 +267,7 @@ impl Client {
                 tokio::time::sleep(wait).await;
                 (format!("{usual}\r\n").into_bytes(), false)
             }
+            Act::Drip(_) if verb == "CONTENT" => return Next::Code(354),
             Act::Drip(wait) => {
                 for byte in format!("{usual}\r\n").bytes() {
                     tokio::time::sleep(wait).await;
