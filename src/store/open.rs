@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use sqlx::Connection as _;
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 
@@ -10,7 +11,7 @@ use super::sql::Engine;
 use super::{Result, StoreError};
 
 /// Numbered, forward only, compiled in.
-static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
+pub(super) static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
 
 /// How long a statement waits for another process that writes: a backup or an import may hold the file for a while.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(60);
@@ -36,7 +37,13 @@ pub(super) async fn sqlite(file: &Path) -> Result<Engine> {
         .foreign_keys(false)
         .row_buffer_size(ROWS_AHEAD)
         .statement_cache_capacity(256);
-    let pool = || SqlitePoolOptions::new().acquire_timeout(ACQUIRE_TIMEOUT).idle_timeout(None).max_lifetime(None);
+    // A commit that failed on a full or broken disk leaves a connection whose transaction SQLite has ended and the driver has not: it begins no other.
+    let pool = || {
+        SqlitePoolOptions::new().acquire_timeout(ACQUIRE_TIMEOUT).idle_timeout(None).max_lifetime(None).before_acquire(|connection, _| {
+            let sound = !connection.is_in_transaction();
+            Box::pin(async move { Ok(sound) })
+        })
+    };
     let writer = options.clone().pragma("cache_size", WRITER_CACHE_KIB);
     let write = pool().max_connections(1).connect_with(writer).await.map_err(said)?;
     MIGRATIONS.run(&write).await.map_err(|error| migration_in_words(file, error))?;

@@ -17,6 +17,9 @@ impl Store {
     /// Looks whether this store is a copy put back. If so, every Issue that would go out now is held for a person, and [`Self::restored_at`]
     /// holds the Runs that were due before `now`. Gives how many Issues are held; nothing when it is no copy.
     pub async fn hold_what_a_copy_would_send(&self, now: Timestamp) -> Result<Option<u64>> {
+        if self.seen_file().is_none() {
+            return Ok(None);
+        }
         // The file first: it follows the store, so that a worker in between makes it no copy.
         let seen = self.seen();
         let row: Option<(i64,)> = self.engine.read().await?.row("SELECT next - 1 FROM counters WHERE name = 'lease'", args![]).await?;
@@ -56,17 +59,19 @@ impl Store {
         }
     }
 
-    fn seen_file(&self) -> PathBuf {
-        self.lock_file.with_extension("seen")
+    /// Beside the file; a database server has no place beside it.
+    fn seen_file(&self) -> Option<PathBuf> {
+        self.lock_file.as_ref().map(|lock| lock.with_extension("seen"))
     }
 
     fn seen(&self) -> Option<i64> {
-        std::fs::read_to_string(self.seen_file()).ok()?.trim().parse().ok()
+        std::fs::read_to_string(self.seen_file()?).ok()?.trim().parse().ok()
     }
 
     /// Whole or not at all: a reader in between must not see half a number.
     fn write_seen(&self, epoch: i64) -> Result<()> {
-        let (file, fresh) = (self.seen_file(), self.lock_file.with_extension("seen-new"));
+        let Some(file) = self.seen_file() else { return Ok(()) };
+        let fresh = file.with_extension("seen-new");
         let write = || -> std::io::Result<()> {
             std::fs::File::create(&fresh)?.write_all(epoch.to_string().as_bytes())?;
             std::fs::rename(&fresh, &file)

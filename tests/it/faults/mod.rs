@@ -45,7 +45,8 @@ async fn eventually(what: &str, mut holds: impl AsyncFnMut() -> bool) {
 
 /// A connection of another program to the store of `desk`.
 async fn another_program(desk: &Desk) -> SqliteConnection {
-    SqliteConnection::connect_with(&SqliteConnectOptions::new().filename(desk.folder.path().join("p.db"))).await.unwrap()
+    let file = desk.place.file().expect("this test is about SQLite");
+    SqliteConnection::connect_with(&SqliteConnectOptions::new().filename(file)).await.unwrap()
 }
 
 /// How many Attempts each Delivery has cost, as the ledger counts them.

@@ -13,7 +13,10 @@ async fn row_17_line_breaks_in_a_name_or_an_attribute_never_reach_a_header_and_s
     let mut rows: Vec<_> = names.iter().enumerate().map(|(i, name)| reader(&format!("r{i}@example.com"), Some(*name))).collect();
     rows.push(reader("plain@example.com", None));
     rows[0].attributes.insert("town".into(), "Here\r\n.\r\nMAIL FROM:<evil@example.com>".into());
-    let html = HTML.replace("</body>", "<p>{{ subscriber.name | default(value=\"friend\") }} of {{ subscriber.attributes.town | default(value=\"\") }}</p></body>");
+    let html = HTML.replace(
+        "</body>",
+        "<p>{{ subscriber.name | default(value=\"friend\") }} of {{ subscriber.attributes.town | default(value=\"\") }}</p></body>",
+    );
     let desk = Desk::with(&rows, &html).await;
     let server = Server::start(FULL, |_| Act::Usual).await;
     let counts = desk.deliver(&[to(&server)]).await;

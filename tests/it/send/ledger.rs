@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering::SeqCst};
 use std::time::Duration;
 
-use postrider::config::{OnUnknown, StoreUrl};
+use postrider::config::OnUnknown;
 use postrider::inbox::Inbox;
 use postrider::model::issue::{Frozen, FrozenList, FrozenSite};
 use postrider::model::link::{LinkKey, Purpose};
@@ -17,11 +17,11 @@ use postrider::send::{SendError, Sender};
 use postrider::store::Store;
 use postrider::store::issues::{IssueRow, NewIssue};
 use postrider::store::subscribers::NewSubscriber;
-use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
 use super::driver::relay;
 use crate::support::smtp::{Act, Event, FULL, Server, say, say_and_close};
+use crate::support::store::Place;
 
 pub const HTML: &str = "<html><body><p>Hello {{ subscriber.email }}</p><p><a href=\"{{ unsubscribe_url }}\">leave</a></p></body></html>";
 const TEXT: &str = "Hello {{ subscriber.email }}\n{{ unsubscribe_url }}\n";
@@ -32,7 +32,7 @@ pub struct Desk {
     pub key: LinkKey,
     pub time: Arc<AtomicI64>,
     pub issue: IssueId,
-    pub folder: TempDir,
+    pub place: Place,
 }
 
 impl Desk {
@@ -43,13 +43,13 @@ impl Desk {
     }
 
     pub async fn with(rows: &[NewSubscriber], html: &str) -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        let place = Place::new();
         let time = Arc::new(AtomicI64::new(1_790_000_000_000_000));
         let now = Timestamp(time.load(SeqCst));
-        let store = Store::open(&StoreUrl::Sqlite(folder.path().join("p.db")), now).await.unwrap();
+        let store = place.open(now).await;
         store.upsert_subscribers(rows, &list(), SubscriptionState::Confirmed, "test", false, now).await.unwrap();
         let issue = store.create_issue(&letter(html), now).await.unwrap();
-        Self { store, key: LinkKey::new(b"secret"), time, issue, folder }
+        Self { store, key: LinkKey::new(b"secret"), time, issue, place }
     }
 
     pub fn sender(&self, relays: &[Relay]) -> Sender {
@@ -269,7 +269,8 @@ async fn told_to_stop_it_reads_what_is_outstanding_and_leaves_nothing_in_doubt()
     let stopped = desk.counts().await;
     assert!(stopped.leased == 0 && stopped.queued > 0, "{stopped:?}");
     assert_eq!(stopped.sent as usize, first.recipients().len(), "every final answer was read and recorded");
-    assert_eq!(first.verbs(1).last().map(String::as_str), Some("QUIT"));
+    // QUIT, or cut off before the content of a message whose envelope rode behind the last final dot.
+    assert!(first.verbs(1).last().is_some_and(|verb| verb == "QUIT" || verb == "CONTENT"), "{:?}", first.verbs(1));
 
     let rest = Server::start(FULL, |_| Act::Usual).await;
     assert_eq!(desk.deliver(&[to(&rest)]).await.sent, 300);
