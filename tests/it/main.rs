@@ -9,6 +9,7 @@ mod control;
 mod crash;
 mod digest;
 mod dkim;
+mod faults;
 mod feed;
 mod fetch;
 mod inbox;
