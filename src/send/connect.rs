@@ -17,6 +17,7 @@ use tokio_rustls::TlsConnector;
 use super::hello::Hello;
 use super::reply::{RawReply, no_reply};
 use super::smtp::{Connection, Mode, Timeouts};
+use super::tcp::Tcp;
 use super::wire::{Broken, Duplex, Wire};
 use crate::model::Relay;
 use crate::model::outcome::Reply;
@@ -106,6 +107,7 @@ impl Trust {
 pub async fn connect(relay: &Relay, trust: &Trust, mode: Mode, timeouts: &Timeouts) -> Result<Connection, ConnectError> {
     let tcp = dial(relay, timeouts.connect).await?;
     let local = tcp.peer_addr().is_ok_and(|peer| peer.ip().is_loopback());
+    let tcp = Tcp::new(tcp, mode == Mode::Window);
     let mut greeter = Greeter { relay, trust, wait: timeouts.greeting, block: timeouts.block };
     let (mut wire, mut secure) = match relay.tls {
         TlsMode::Implicit => (Wire::new(greeter.handshake(tcp, "connect").await?), true),
@@ -125,7 +127,7 @@ pub async fn connect(relay: &Relay, trust: &Trust, mode: Mode, timeouts: &Timeou
     if relay.user.is_some() {
         greeter.auth(&mut wire, &hello, secure || local).await?;
     }
-    Ok(Connection::new(wire, hello, mode, relay.messages_per_connection, timeouts.clone()))
+    Ok(Connection::new(wire, hello, mode, relay, timeouts.clone()))
 }
 
 /// TCP to the first address that answers.

@@ -10,13 +10,17 @@ pub mod content;
 mod crew;
 pub mod hello;
 mod issue;
+pub mod ladder;
 pub mod pace;
 mod press;
 mod relays;
 pub mod reply;
 pub mod retry;
 pub mod smtp;
+mod tcp;
 pub mod transaction;
+pub mod wary;
+mod window;
 pub mod wire;
 
 use std::sync::Arc;
@@ -27,6 +31,7 @@ use tokio_util::sync::CancellationToken;
 use self::connect::Trust;
 use self::content::Mail;
 use self::issue::{End, Means, Run};
+use self::ladder::Memory;
 use self::press::Press;
 use self::relays::Relays;
 use self::smtp::{Mode, Timeouts};
@@ -90,7 +95,7 @@ impl Sender {
         trust: Trust,
         timeouts: Timeouts,
     ) -> Self {
-        let known = Arc::new(Relays::new(relays, trust.clone(), timeouts));
+        let known = Arc::new(Relays::new(relays, trust.clone(), timeouts, Memory { store: store.clone(), clock: clock.clone() }));
         let worker = format!("{}-{:08x}", std::process::id(), rand::random::<u32>());
         let means = Means { store, relays: known, clock, worker, on_unknown, patient: false };
         Self { means, relays: relays.to_vec(), trust, key, site_url: site_url.to_owned() }

@@ -25,6 +25,7 @@ pub fn relay(port: u16, tls: TlsMode) -> Relay {
         rate: None,
         domain_rates: Default::default(),
         pipelining: true,
+        window: 0,
         hello: Some("client.example.org".into()),
     }
 }
