@@ -3,6 +3,7 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use lettre::transport::smtp::authentication::{Credentials, Mechanism};
 use lettre::transport::smtp::commands::Auth;
 use lettre::transport::smtp::extension::ClientId;
@@ -17,8 +18,9 @@ use tokio_rustls::TlsConnector;
 use super::hello::Hello;
 use super::reply::{RawReply, no_reply};
 use super::smtp::{Connection, Mode, Timeouts};
-use super::tcp::Tcp;
+use super::tcp::PromptTcp;
 use super::wire::{Broken, Duplex, Wire};
+use super::world::{Dial, Dialled};
 use crate::model::Relay;
 use crate::model::outcome::Reply;
 use crate::model::relay::TlsMode;
@@ -103,15 +105,24 @@ impl Trust {
     }
 }
 
-/// Connects to `relay`, secures and logs in, ready for the first envelope.
+/// Connects to `relay` over TCP, secures and logs in, ready for the first envelope.
 pub async fn connect(relay: &Relay, trust: &Trust, mode: Mode, timeouts: &Timeouts) -> Result<Connection, ConnectError> {
-    let tcp = dial(relay, timeouts.connect).await?;
-    let local = tcp.peer_addr().is_ok_and(|peer| peer.ip().is_loopback());
-    let tcp = Tcp::new(tcp, mode == Mode::Window);
+    connect_through(&Tcp, relay, trust, mode, timeouts).await
+}
+
+/// The same by another way than TCP.
+pub async fn connect_through(
+    way: &dyn Dial,
+    relay: &Relay,
+    trust: &Trust,
+    mode: Mode,
+    timeouts: &Timeouts,
+) -> Result<Connection, ConnectError> {
+    let Dialled { stream, local } = way.dial(relay, timeouts.connect).await?;
     let mut greeter = Greeter { relay, trust, wait: timeouts.greeting, block: timeouts.block };
     let (mut wire, mut secure) = match relay.tls {
-        TlsMode::Implicit => (Wire::new(greeter.handshake(tcp, "connect").await?), true),
-        _ => (Wire::new(tcp), false),
+        TlsMode::Implicit => (Wire::new(greeter.handshake(stream, "connect").await?), true),
+        _ => (Wire::new(stream), false),
     };
     let greeting = wire.reply(greeter.wait).await.map_err(ConnectError::broken("connect"))?;
     if !greeting.is_ok() {
@@ -128,6 +139,19 @@ pub async fn connect(relay: &Relay, trust: &Trust, mode: Mode, timeouts: &Timeou
         greeter.auth(&mut wire, &hello, secure || local).await?;
     }
     Ok(Connection::new(wire, hello, mode, relay, timeouts.clone()))
+}
+
+/// The real way: TCP.
+pub struct Tcp;
+
+impl Dial for Tcp {
+    fn dial<'a>(&'a self, relay: &'a Relay, wait: Duration) -> BoxFuture<'a, Result<Dialled, ConnectError>> {
+        Box::pin(async move {
+            let tcp = dial(relay, wait).await?;
+            let local = tcp.peer_addr().is_ok_and(|peer| peer.ip().is_loopback());
+            Ok(Dialled { stream: Box::new(PromptTcp::new(tcp, relay.window > 0)), local })
+        })
+    }
 }
 
 /// TCP to the first address that answers.

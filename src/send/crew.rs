@@ -159,6 +159,7 @@ impl Seat {
         loop {
             let connecting = self.relays.connect(|errors| self.report(Report::Down(errors)));
             let (known, connection) = tokio::select! {
+                biased;
                 connected = connecting => connected,
                 () = self.closed() => return,
             };
@@ -225,6 +226,7 @@ impl Seat {
         let job = self.ready.pop().await?;
         if let Some(pacer) = known.pacer() {
             tokio::select! {
+                biased;
                 () = pacer.take() => {}
                 () = self.closed() => {
                     self.again(job);

@@ -13,13 +13,15 @@ use super::alarm::{Alarm, Judged};
 use super::batch::{Batch, Made};
 use super::connect::{ConnectError, ConnectFault};
 use super::crew::{Crew, Ready, Report};
+use super::ledger::Ledger;
 use super::press::Press;
 use super::relays::Relays;
 use super::retry;
+use super::world::World;
 use crate::config::OnUnknown;
 use crate::model::{Clock, IssueId, IssueStatus, Outcome, SubscriberId, Timestamp};
 use crate::store::deliveries::{Lease, Leased, Record};
-use crate::store::{Result, Store, StoreError};
+use crate::store::{Result, StoreError};
 
 /// Results that may wait to be recorded; sending waits when there are so many.
 pub const UNRECORDED_MAX: usize = 64;
@@ -47,11 +49,13 @@ const UNKNOWN_WAIT: Duration = Duration::from_secs(10);
 #[derive(Clone)]
 pub struct Means {
     /// The ledger.
-    pub store: Store,
+    pub store: Arc<dyn Ledger>,
     /// The relays as known.
     pub relays: Arc<Relays>,
     /// The time.
     pub clock: Clock,
+    /// Chance and threads.
+    pub world: World,
     /// This process's name in leases.
     pub worker: String,
     /// What becomes of a Delivery cut after the final dot.
@@ -152,18 +156,18 @@ impl Run {
         self.means.store.release(&batch.lease, self.means.clock.now()).await
     }
 
-    /// Composes in chunks on threads of their own, two at a time, a little ahead of the sending.
+    /// Composes in chunks beside the sending, two at a time, a little ahead of the sending.
     fn compose(&self, leased: Vec<Leased>) -> mpsc::Receiver<Vec<Made>> {
         let (to, made) = mpsc::channel(2);
-        let (press, clock) = (self.press.clone(), self.means.clock.clone());
+        let (press, clock, world) = (self.press.clone(), self.means.clock.clone(), self.means.world.clone());
         tokio::spawn(async move {
             use futures_util::StreamExt as _;
             let chunks: Vec<Vec<Leased>> = leased.chunks(COMPOSE_CHUNK).map(<[Leased]>::to_vec).collect();
             let jobs = futures_util::stream::iter(chunks).map(|chunk| {
                 let (press, date, spare) = (press.clone(), clock.now(), chunk.clone());
-                let made = tokio::task::spawn_blocking(move || chunk.iter().map(|leased| Made::new(&press, leased, date)).collect());
+                let (world, make) = (world.clone(), move || chunk.iter().map(|leased| Made::new(&press, leased, date)).collect());
                 // A panic while composing is a bug of ours; it must not stop the others.
-                async move { made.await.unwrap_or_else(|bug| spare.iter().map(|leased| Made::broken(leased, &bug.to_string())).collect()) }
+                async move { world.aside(make).await.unwrap_or_else(|bug| spare.iter().map(|leased| Made::broken(leased, &bug)).collect()) }
             });
             let mut jobs = std::pin::pin!(jobs.buffered(2));
             while let Some(chunk) = jobs.next().await {
@@ -241,10 +245,10 @@ impl Run {
         let now = self.means.clock.now();
         let wait = match &outcome {
             Outcome::Deferred { retry_after, .. } => {
-                retry::delay(attempts, rand::random()).map(|delay| delay.max(retry_after.unwrap_or_default()))
+                retry::delay(attempts, (self.means.world.chance)()).map(|delay| delay.max(retry_after.unwrap_or_default()))
             }
             Outcome::Unknown(_) if self.means.on_unknown == OnUnknown::Resend && attempts == 0 => Some(UNKNOWN_WAIT),
-            Outcome::Unknown(_) if self.means.on_unknown == OnUnknown::Resend => retry::delay(attempts, rand::random()),
+            Outcome::Unknown(_) if self.means.on_unknown == OnUnknown::Resend => retry::delay(attempts, (self.means.world.chance)()),
             _ => None,
         };
         Record { subscriber, outcome, next_at: wait.map(|wait| now.plus(wait)) }

@@ -1,11 +1,13 @@
 //! How much may be sent ahead to one host: a ladder of modes. It is climbed down when the host does not stand one, and what was learnt is kept for
-//! a day. Pure but for [`Memory`], which asks the store.
+//! a day. Pure but for [`Memory`], which asks the ledger.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use super::ledger::Ledger;
 use super::smtp::Mode;
 use crate::model::{Clock, Timestamp};
-use crate::store::{Result, Store};
+use crate::store::Result;
 
 /// So long a host is spared what it did not stand.
 pub const REMEMBERED: Duration = Duration::from_secs(24 * 3600);
@@ -62,10 +64,10 @@ impl Ladder {
 }
 
 /// What was learnt about hosts, kept over restarts.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Memory {
     /// Where it is kept.
-    pub store: Store,
+    pub ledger: Arc<dyn Ledger>,
     /// The time.
     pub clock: Clock,
 }
@@ -73,12 +75,14 @@ pub struct Memory {
 impl Memory {
     /// The note about a host.
     pub async fn recall(&self, host: &str) -> Result<Option<String>> {
-        self.store.meta(&key(host)).await
+        let key = key(host);
+        self.ledger.fact(&key).await
     }
 
     /// Keeps the note about a host.
     pub async fn keep(&self, host: &str, note: &str) -> Result<()> {
-        self.store.set_meta(&key(host), note).await
+        let key = key(host);
+        self.ledger.keep_fact(&key, note).await
     }
 }
 

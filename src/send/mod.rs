@@ -1,6 +1,7 @@
 //! Lease Deliveries, pace, speak SMTP, record Outcomes.
 //!
 //! [`Sender`] is the door. An Issue's run (`issue`) claims, composes and commits; its connections (`crew`) speak SMTP (`smtp`, `transaction`, `wire`).
+//! Two seams, `ledger` and `world`, let the simulator in the tests drive all of it under one seed.
 
 pub mod alarm;
 mod batch;
@@ -11,6 +12,7 @@ mod crew;
 pub mod hello;
 mod issue;
 pub mod ladder;
+pub mod ledger;
 pub mod pace;
 mod press;
 mod relays;
@@ -22,6 +24,7 @@ pub mod transaction;
 pub mod wary;
 mod window;
 pub mod wire;
+pub mod world;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,13 +35,16 @@ use self::connect::Trust;
 use self::content::Mail;
 use self::issue::{End, Means, Run};
 use self::ladder::Memory;
+use self::ledger::Ledger;
 use self::press::Press;
 use self::relays::Relays;
 use self::smtp::{Mode, Timeouts};
+use self::world::World;
+use crate::compose;
 use crate::config::{Config, OnUnknown};
 use crate::model::link::LinkKey;
 use crate::model::outcome::{FailureClass, Outcome};
-use crate::model::{Clock, EmailAddress, IssueId, Relay};
+use crate::model::{Clock, Dkim, EmailAddress, IssueId, Relay};
 use crate::store::{Store, StoreError};
 
 pub use self::issue::{GROUP_WAIT, UNRECORDED_MAX};
@@ -64,8 +70,10 @@ pub struct Sender {
     means: Means,
     relays: Vec<Relay>,
     trust: Trust,
+    timeouts: Timeouts,
     key: LinkKey,
     site_url: String,
+    dkim: Option<Arc<Dkim>>,
 }
 
 impl Sender {
@@ -81,12 +89,19 @@ impl Sender {
             Trust::default(),
             Timeouts::default(),
         )
+        .signing(config.dkim.clone())
+    }
+
+    /// Every message it sends is signed from now on, if there is somebody to sign.
+    #[must_use]
+    pub fn signing(self, dkim: Option<Arc<Dkim>>) -> Self {
+        Self { dkim, ..self }
     }
 
     /// The same from its parts, for tests and benches: other trust and other time limits.
     #[allow(clippy::too_many_arguments)]
     pub fn with(
-        store: Store,
+        store: impl Ledger + 'static,
         relays: &[Relay],
         on_unknown: OnUnknown,
         site_url: &str,
@@ -95,10 +110,21 @@ impl Sender {
         trust: Trust,
         timeouts: Timeouts,
     ) -> Self {
-        let known = Arc::new(Relays::new(relays, trust.clone(), timeouts, Memory { store: store.clone(), clock: clock.clone() }));
+        let world = World::default();
+        let store: Arc<dyn Ledger> = Arc::new(store);
+        let memory = Memory { ledger: store.clone(), clock: clock.clone() };
+        let known = Arc::new(Relays::new(relays, trust.clone(), timeouts.clone(), world.clone(), memory));
         let worker = format!("{}-{:08x}", std::process::id(), rand::random::<u32>());
-        let means = Means { store, relays: known, clock, worker, on_unknown, patient: false };
-        Self { means, relays: relays.to_vec(), trust, key, site_url: site_url.to_owned() }
+        let means = Means { store, relays: known, clock, world, worker, on_unknown, patient: false };
+        Self { means, relays: relays.to_vec(), trust, timeouts, key, site_url: site_url.to_owned(), dkim: None }
+    }
+
+    /// The same in another world.
+    pub fn within(mut self, world: World) -> Self {
+        let memory = Memory { ledger: self.means.store.clone(), clock: self.means.clock.clone() };
+        self.means.relays = Arc::new(Relays::new(&self.relays, self.trust.clone(), self.timeouts.clone(), world.clone(), memory));
+        self.means.world = world;
+        self
     }
 
     /// Delivers an Issue until nothing of it is due, it is paused or cancelled, or `stop` is cancelled. Then everything read is recorded.
@@ -132,7 +158,8 @@ impl Sender {
         let store = &means.store;
         // A scheduled Issue whose time has come becomes `sending` by this.
         store.sendable_issues(means.clock.now()).await?;
-        let press = Arc::new(Press::new(issue, store.frozen(issue).await?, self.key.clone(), self.site_url.clone()));
+        let frozen = store.frozen(issue).await?;
+        let press = Arc::new(Press::new(issue, frozen, self.key.clone(), self.site_url.clone(), self.dkim.clone()));
         if !self.compile(issue, &press, &means).await? {
             return Ok(());
         }
@@ -160,11 +187,10 @@ impl Sender {
     /// Compiles the Issue for all its Lists; one that cannot be is paused before any mail leaves.
     async fn compile(&self, issue: IssueId, press: &Arc<Press>, means: &Means) -> Result<bool, SendError> {
         let pressed = press.clone();
-        let compiled = tokio::task::spawn_blocking(move || pressed.compile_all()).await;
-        let reason = match compiled {
+        let reason = match means.world.aside(move || pressed.compile_all()).await {
             Ok(Ok(())) => return Ok(true),
             Ok(Err(faults)) => faults.to_string(),
-            Err(bug) => bug.to_string(),
+            Err(bug) => bug,
         };
         tracing::error!(issue = issue.0, "cannot be composed: {reason}");
         match means.store.pause_issue(issue, &format!("it cannot be composed: {reason}"), means.clock.now()).await {
@@ -173,9 +199,10 @@ impl Sender {
         }
     }
 
-    /// Sends one message that is in no ledger, through the first relay that can be had.
-    pub async fn send_one(&self, from: &EmailAddress, to: &EmailAddress, message: Vec<u8>) -> Outcome {
-        let mail = match Mail::new(from.clone(), to.clone(), &message) {
+    /// Signs and sends one message that is in no ledger, through the first relay that can be had.
+    pub async fn send_one(&self, from: &EmailAddress, to: &EmailAddress, mut message: Vec<u8>) -> Outcome {
+        let signed = self.dkim.as_ref().map_or(Ok(()), |dkim| compose::sign(dkim, self.means.clock.now(), &mut message));
+        let mail = match signed.map_err(|error| error.to_string()).and_then(|()| Mail::new(from.clone(), to.clone(), &message)) {
             Ok(mail) => mail,
             Err(reason) => return Outcome::Failed { class: FailureClass::Compose, reply: reply::no_reply("compose", &reason) },
         };

@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 
-use super::connect::{ConnectError, Trust, connect};
+use super::connect::{ConnectError, Trust, connect_through};
 use super::ladder::{Ladder, Memory};
 use super::pace::Pacer;
 use super::retry;
 use super::smtp::{Connection, Mode, Timeouts};
 use super::wary::Wary;
+use super::world::World;
 use crate::model::{Relay, Timestamp};
 
 /// All Relays, in order of preference.
@@ -19,6 +20,7 @@ pub struct Relays {
     relays: Vec<Arc<Known>>,
     trust: Trust,
     timeouts: Timeouts,
+    world: World,
     memory: Memory,
     /// A relay may be tried again.
     cooled: Arc<Notify>,
@@ -43,14 +45,9 @@ pub struct Known {
 
 impl Relays {
     /// Knows nothing bad yet.
-    pub fn new(relays: &[Relay], trust: Trust, timeouts: Timeouts, memory: Memory) -> Self {
-        Self {
-            relays: relays.iter().map(|relay| Arc::new(Known::new(relay.clone()))).collect(),
-            trust,
-            timeouts,
-            memory,
-            cooled: Arc::default(),
-        }
+    pub fn new(relays: &[Relay], trust: Trust, timeouts: Timeouts, world: World, memory: Memory) -> Self {
+        let relays = relays.iter().map(|relay| Arc::new(Known::new(relay.clone()))).collect();
+        Self { relays, trust, timeouts, world, memory, cooled: Arc::default() }
     }
 
     /// Most connections that could be open at once through the preferred relay.
@@ -112,7 +109,7 @@ impl Known {
             return None;
         }
         let mode = self.mode(&relays.memory).await;
-        match connect(&self.relay, &relays.trust, mode, &relays.timeouts).await {
+        match connect_through(&*relays.world.dial, &self.relay, &relays.trust, mode, &relays.timeouts).await {
             Ok(connection) => {
                 *lock(&self.fault) = None;
                 Some(connection)
@@ -121,7 +118,7 @@ impl Known {
                 tracing::warn!(relay = self.relay.name, phase = error.reply.phase, "no connection: {}", error.reply.text);
                 *lock(&self.fault) = Some(error);
                 drop(dialing);
-                self.cool(&relays.cooled);
+                self.cool(relays);
                 None
             }
         }
@@ -129,15 +126,16 @@ impl Known {
 
     /// Leaves the relay alone for a while, longer each time.
     pub fn leave_alone(self: &Arc<Self>, relays: &Relays) {
-        self.cool(&relays.cooled);
+        self.cool(relays);
     }
 
-    fn cool(self: &Arc<Self>, cooled: &Arc<Notify>) {
+    fn cool(self: &Arc<Self>, relays: &Relays) {
         if self.cooling.swap(true, SeqCst) {
             return;
         }
         let failures = self.failures.fetch_add(1, SeqCst).saturating_add(1);
-        let (known, cooled, wait): (_, _, Duration) = (self.clone(), cooled.clone(), retry::reconnect_delay(failures, rand::random()));
+        let wait: Duration = retry::reconnect_delay(failures, (relays.world.chance)());
+        let (known, cooled) = (self.clone(), relays.cooled.clone());
         tokio::spawn(async move {
             tokio::time::sleep(wait).await;
             known.cooling.store(false, SeqCst);

@@ -12,12 +12,12 @@ use tokio::net::TcpStream;
 
 /// A TCP stream that may acknowledge at once.
 #[derive(Debug)]
-pub struct Tcp {
+pub struct PromptTcp {
     stream: TcpStream,
     quick: bool,
 }
 
-impl Tcp {
+impl PromptTcp {
     /// Wraps it; `quick` acknowledges every read at once, where the system can (Linux).
     pub fn new(stream: TcpStream, quick: bool) -> Self {
         let tcp = Self { stream, quick };
@@ -34,7 +34,7 @@ impl Tcp {
     }
 }
 
-impl AsyncRead for Tcp {
+impl AsyncRead for PromptTcp {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         ready!(Pin::new(&mut self.stream).poll_read(cx, buffer))?;
         self.acknowledge();
@@ -42,7 +42,7 @@ impl AsyncRead for Tcp {
     }
 }
 
-impl AsyncWrite for Tcp {
+impl AsyncWrite for PromptTcp {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.stream).poll_write(cx, bytes)
     }

@@ -1,0 +1,128 @@
+//! What the send stage asks of the ledger. [`Store`] is the ledger; the simulator in the tests is the other one, and they are proved to answer alike.
+
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+
+use crate::config::OnUnknown;
+use crate::model::{Counts, Frozen, IssueId, SubscriberId, Timestamp};
+use crate::store::deliveries::{Lease, Leased, Record, Recovered};
+use crate::store::issues::IssueRow;
+use crate::store::{Result, Store};
+
+/// The ledger's answer, when it comes.
+pub type Answer<'a, T> = BoxFuture<'a, Result<T>>;
+
+/// The ledger as the send stage knows it; each function is told in full at the function of [`Store`] with its name.
+pub trait Ledger: Send + Sync {
+    /// Issues that have something to claim at `now`; scheduled ones whose time has come are started.
+    fn sendable_issues(&self, now: Timestamp) -> Answer<'_, Vec<IssueId>>;
+    /// When something will be due that is not now.
+    fn next_due(&self) -> Answer<'_, Option<Timestamp>>;
+    /// One Issue.
+    fn issue(&self, id: IssueId) -> Answer<'_, Option<IssueRow>>;
+    /// What an Issue froze.
+    fn frozen(&self, id: IssueId) -> Answer<'_, Frozen>;
+    /// How many of its Deliveries stand where.
+    fn counts(&self, id: IssueId) -> Answer<'_, Counts>;
+    /// Stops an Issue with the reason.
+    fn pause_issue<'a>(&'a self, id: IssueId, reason: &'a str, now: Timestamp) -> Answer<'a, ()>;
+    /// Claims Deliveries under a new lease.
+    fn claim<'a>(
+        &'a self,
+        issue: IssueId,
+        worker: &'a str,
+        limit: u32,
+        length: Duration,
+        now: Timestamp,
+    ) -> Answer<'a, Option<(Lease, Vec<Leased>)>>;
+    /// Makes a lease last longer.
+    fn renew<'a>(&'a self, lease: &'a Lease, length: Duration, now: Timestamp) -> Answer<'a, Lease>;
+    /// Gives a lease back.
+    fn release<'a>(&'a self, lease: &'a Lease, now: Timestamp) -> Answer<'a, ()>;
+    /// Takes leases back from the dead.
+    fn recover(&self, all: bool, on_unknown: OnUnknown, now: Timestamp) -> Answer<'_, Recovered>;
+    /// Results and intents in one durable step; the intents that stand.
+    fn commit<'a>(
+        &'a self,
+        lease: &'a Lease,
+        results: &'a [Record],
+        intents: &'a [SubscriberId],
+        now: Timestamp,
+    ) -> Answer<'a, Vec<SubscriberId>>;
+    /// A small fact kept under `key`. A ledger that keeps none has forgotten it.
+    fn fact<'a>(&'a self, _key: &'a str) -> Answer<'a, Option<String>> {
+        Box::pin(std::future::ready(Ok(None)))
+    }
+    /// Keeps a small fact.
+    fn keep_fact<'a>(&'a self, _key: &'a str, _value: &'a str) -> Answer<'a, ()> {
+        Box::pin(std::future::ready(Ok(())))
+    }
+}
+
+impl Ledger for Store {
+    fn sendable_issues(&self, now: Timestamp) -> Answer<'_, Vec<IssueId>> {
+        Box::pin(self.sendable_issues(now))
+    }
+
+    fn next_due(&self) -> Answer<'_, Option<Timestamp>> {
+        Box::pin(self.next_due())
+    }
+
+    fn issue(&self, id: IssueId) -> Answer<'_, Option<IssueRow>> {
+        Box::pin(self.issue(id))
+    }
+
+    fn frozen(&self, id: IssueId) -> Answer<'_, Frozen> {
+        Box::pin(self.frozen(id))
+    }
+
+    fn counts(&self, id: IssueId) -> Answer<'_, Counts> {
+        Box::pin(self.counts(id))
+    }
+
+    fn pause_issue<'a>(&'a self, id: IssueId, reason: &'a str, now: Timestamp) -> Answer<'a, ()> {
+        Box::pin(self.pause_issue(id, reason, now))
+    }
+
+    fn claim<'a>(
+        &'a self,
+        issue: IssueId,
+        worker: &'a str,
+        limit: u32,
+        length: Duration,
+        now: Timestamp,
+    ) -> Answer<'a, Option<(Lease, Vec<Leased>)>> {
+        Box::pin(self.claim(issue, worker, limit, length, now))
+    }
+
+    fn renew<'a>(&'a self, lease: &'a Lease, length: Duration, now: Timestamp) -> Answer<'a, Lease> {
+        Box::pin(self.renew(lease, length, now))
+    }
+
+    fn release<'a>(&'a self, lease: &'a Lease, now: Timestamp) -> Answer<'a, ()> {
+        Box::pin(self.release(lease, now))
+    }
+
+    fn recover(&self, all: bool, on_unknown: OnUnknown, now: Timestamp) -> Answer<'_, Recovered> {
+        Box::pin(self.recover(all, on_unknown, now))
+    }
+
+    fn commit<'a>(
+        &'a self,
+        lease: &'a Lease,
+        results: &'a [Record],
+        intents: &'a [SubscriberId],
+        now: Timestamp,
+    ) -> Answer<'a, Vec<SubscriberId>> {
+        Box::pin(self.commit(lease, results, intents, now))
+    }
+
+    fn fact<'a>(&'a self, key: &'a str) -> Answer<'a, Option<String>> {
+        Box::pin(self.meta(key))
+    }
+
+    fn keep_fact<'a>(&'a self, key: &'a str, value: &'a str) -> Answer<'a, ()> {
+        Box::pin(self.set_meta(key, value))
+    }
+}
