@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 
-use super::connect::{ConnectError, Trust, connect_through};
+use super::connect::{ConnectError, ConnectFault, Trust, connect_through};
 use super::ladder::{Ladder, Memory};
 use super::pace::Pacer;
 use super::retry;
@@ -115,7 +115,12 @@ impl Known {
                 Some(connection)
             }
             Err(error) => {
-                tracing::warn!(relay = self.relay.name, phase = error.reply.phase, "no connection: {}", error.reply.text);
+                if error.fault == ConnectFault::Tls {
+                    // Somebody may be stripping it: that is worth a person's attention, and mail waits rather than go in plain text.
+                    tracing::error!(relay = self.relay.name, phase = error.reply.phase, "no TLS, so no mail: {}", error.reply.text);
+                } else {
+                    tracing::warn!(relay = self.relay.name, phase = error.reply.phase, "no connection: {}", error.reply.text);
+                }
                 *lock(&self.fault) = Some(error);
                 drop(dialing);
                 self.cool(relays);

@@ -47,8 +47,11 @@ pub enum Step {
 impl Answers {
     /// The next step. A 503 or 554 after a refusal in the same envelope only follows from it and is never the reason.
     pub fn judge(&self) -> Step {
-        if self.rset.as_ref().is_some_and(|reply| !reply.is_ok()) {
+        if self.is_estranged() {
             return Step::Close(Outcome::NotSent, Fate::Dead);
+        }
+        if self.rset.as_ref().is_some_and(|reply| reply.code == 421) {
+            return Step::Close(Outcome::NotSent, Fate::Throttled);
         }
         let Some(mail) = &self.mail else { return Step::Close(Outcome::NotSent, Fate::Lost) };
         if !mail.is_ok() {

@@ -124,8 +124,11 @@ impl Connection {
             self.flight.end(*fate);
         }
         if matches!(outcome, Outcome::Sent(_)) {
+            if *fate == Fate::Distrusted {
+                tracing::error!("the relay took a message under the sender of another; no window for it any more");
+            }
             self.refused = 0;
-        } else if asked.into_iter().flatten().any(|reply| !reply.is_ok()) {
+        } else if *outcome != Outcome::NotSent && asked.into_iter().flatten().any(|reply| !reply.is_ok()) {
             self.refused += 1;
             self.flight.refused += 1;
         }

@@ -1,5 +1,7 @@
 //! Tests of the send room, through its door.
 
-mod driver;
+pub mod driver;
 mod leaves;
 mod ledger;
+mod rules;
+mod window;

@@ -10,7 +10,7 @@ use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWrite
 use tokio::net::{TcpListener, TcpStream};
 
 pub const CERT: &[u8] = include_bytes!("localhost.cert.pem");
-const KEY: &[u8] = include_bytes!("localhost.key.pem");
+pub const KEY: &[u8] = include_bytes!("localhost.key.pem");
 
 /// What the server is about to answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
