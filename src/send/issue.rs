@@ -1,6 +1,6 @@
 //! One run of one Issue: claim, compose, commit intents and results in groups, until nothing is due.
 //!
-//! The promise: an intent is durable before DATA, and at most [`UNRECORDED_MAX`] results plus one message a connection are unrecorded at any instant,
+//! The promise: an intent is durable before DATA, and at most [`UNRECORDED_MAX`] results plus the messages in flight (one a connection, or its window) are unrecorded at any instant,
 //! so that is the most a crash can send twice.
 
 use std::sync::Arc;
@@ -180,7 +180,7 @@ impl Run {
 
     /// One claim from its first message to its release.
     async fn batch(&mut self, lease: Lease, leased: Vec<Leased>, stop: &CancellationToken) -> Result<()> {
-        let mut batch = Batch::new(lease, leased.len(), self.means.relays.connections());
+        let mut batch = Batch::new(lease, leased.len(), self.means.relays.in_flight());
         let mut made = self.compose(leased);
         let mut renew = tokio::time::interval(LEASE / 3);
         renew.reset();

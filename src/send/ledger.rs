@@ -50,6 +50,14 @@ pub trait Ledger: Send + Sync {
         intents: &'a [SubscriberId],
         now: Timestamp,
     ) -> Answer<'a, Vec<SubscriberId>>;
+    /// A small fact kept under `key`. A ledger that keeps none has forgotten it.
+    fn fact<'a>(&'a self, _key: &'a str) -> Answer<'a, Option<String>> {
+        Box::pin(std::future::ready(Ok(None)))
+    }
+    /// Keeps a small fact.
+    fn keep_fact<'a>(&'a self, _key: &'a str, _value: &'a str) -> Answer<'a, ()> {
+        Box::pin(std::future::ready(Ok(())))
+    }
 }
 
 impl Ledger for Store {
@@ -108,5 +116,13 @@ impl Ledger for Store {
         now: Timestamp,
     ) -> Answer<'a, Vec<SubscriberId>> {
         Box::pin(self.commit(lease, results, intents, now))
+    }
+
+    fn fact<'a>(&'a self, key: &'a str) -> Answer<'a, Option<String>> {
+        Box::pin(self.meta(key))
+    }
+
+    fn keep_fact<'a>(&'a self, key: &'a str, value: &'a str) -> Answer<'a, ()> {
+        Box::pin(self.set_meta(key, value))
     }
 }
