@@ -29,8 +29,11 @@ pub const UNRECORDED_MAX: usize = 64;
 pub const GROUP_WAIT: Duration = Duration::from_millis(25);
 /// Deliveries claimed at a time: some megabytes of memory, and what another worker cannot take meanwhile.
 const CLAIM_MAX: u32 = 512;
-/// How long a claim lasts unless renewed; renewed at a third. Longer than any pause of the store we wait out.
+/// How long a claim lasts unless renewed; renewed at a third. Longer than any pause of the store we wait out: nobody else waits for its end,
+/// because the next process on the same file takes everything over at once.
 const LEASE: Duration = Duration::from_secs(120);
+/// The same where other workers wait for what a dead one held: they go on within 30 s, and two renewals may be lost before a living one is taken for dead.
+const LEASE_SHARED: Duration = Duration::from_secs(20);
 /// Deliveries composed in one go on a thread of their own.
 const COMPOSE_CHUNK: usize = 16;
 /// A stop waits so long for the answers to final dots; with the last commit it must stay under 10 s.
@@ -90,6 +93,8 @@ pub struct Run {
     live: usize,
     ever_up: bool,
     downs: u32,
+    /// How long a claim lasts.
+    lease: Duration,
     /// Set once the run is to end; nothing new is granted from then on.
     end: Option<End>,
 }
@@ -100,7 +105,8 @@ impl Run {
         let ready = Arc::new(Ready::default());
         let (crew, reports) = Crew::new(means.relays.clone(), ready.clone());
         let alarm = Alarm::new(accepted_ever);
-        Self { means, issue, press, ready, crew, reports, alarm, live: 0, ever_up: false, downs: 0, end: None }
+        let lease = if means.store.is_shared() { LEASE_SHARED } else { LEASE };
+        Self { means, issue, press, ready, crew, reports, alarm, live: 0, ever_up: false, downs: 0, lease, end: None }
     }
 
     /// Delivers batch after batch. On an error (fenced, or the store failed) everything is dropped and nothing more is recorded.
@@ -113,7 +119,7 @@ impl Run {
                 break;
             }
             let now = self.means.clock.now();
-            let Some((lease, leased)) = self.means.store.claim(self.issue, &self.means.worker, CLAIM_MAX, LEASE, now).await? else {
+            let Some((lease, leased)) = self.means.store.claim(self.issue, &self.means.worker, CLAIM_MAX, self.lease, now).await? else {
                 break;
             };
             self.crew.grow(leased.len());
@@ -128,7 +134,7 @@ impl Run {
     async fn batch(&mut self, lease: Lease, leased: Vec<Leased>, stop: &CancellationToken) -> Result<()> {
         let mut batch = Batch::new(lease, leased.len(), self.means.relays.connections());
         let mut made = self.compose(leased);
-        let mut renew = tokio::time::interval(LEASE / 3);
+        let mut renew = tokio::time::interval(self.lease / 3);
         renew.reset();
         let mut drain = None;
         while !batch.is_settled(self.end.is_some()) {
@@ -149,7 +155,7 @@ impl Run {
                 () = stop.cancelled(), if self.end.is_none() => self.end = Some(End::Stopped),
                 made = made.recv(), if batch.takes_more() && self.end.is_none() => self.take(made, &mut batch).await?,
                 () = batch.timer.wait() => batch.timer.ring(),
-                _ = renew.tick() => batch.lease = self.means.store.renew(&batch.lease, LEASE, self.means.clock.now()).await?,
+                _ = renew.tick() => batch.lease = self.renewed(batch.lease).await?,
                 () = maybe(&mut drain) => break,
             }
         }
@@ -198,6 +204,17 @@ impl Run {
             }
         }
         Ok(())
+    }
+
+    /// The lease, longer. A store that fails just now is asked again at the next third; until the lease is over it is ours.
+    async fn renewed(&self, lease: Lease) -> Result<Lease> {
+        match self.means.store.renew(&lease, self.lease, self.means.clock.now()).await {
+            Err(StoreError::Database(error)) => {
+                tracing::error!(issue = self.issue.0, "the store failed, the lease was not renewed: {error}");
+                Ok(lease)
+            }
+            result => result,
+        }
     }
 
     /// A commit that failed is made again, the same, until the store can: nothing is sent meanwhile without its intent.
