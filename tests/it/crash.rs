@@ -166,17 +166,17 @@ impl Scene {
 }
 
 /// A running `postrider`; dies with the test.
-struct Worker(Child);
+pub struct Worker(pub Child);
 
 impl Worker {
     /// SIGKILL.
-    fn kill(&mut self) {
+    pub fn kill(&mut self) {
         self.0.kill().unwrap();
         self.0.wait().unwrap();
     }
 
     /// SIGTERM, and waits for a clean end (one that had already ended cleanly is fine).
-    fn stop(&mut self) {
+    pub fn stop(&mut self) {
         let start = Instant::now();
         let mut ended = self.0.try_wait().unwrap();
         if ended.is_none() {

@@ -19,3 +19,4 @@ mod store;
 mod subscribe;
 mod support;
 mod template;
+mod workers;
