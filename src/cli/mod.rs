@@ -5,6 +5,7 @@ mod build;
 mod check;
 mod deliver;
 mod dev;
+mod dkim;
 mod doctor;
 mod init;
 mod issues;
@@ -16,6 +17,7 @@ pub mod report;
 mod run;
 mod schedule;
 mod send;
+mod standing;
 mod subscribers;
 mod suppressions;
 mod target;
@@ -229,6 +231,7 @@ fn dispatch(context: &Context, command: Command) -> Result<Exit, Failure> {
             Command::Run(args) => run::run(context, &args).await,
             Command::Dev(args) => dev::run(context, args).await,
             Command::Doctor => doctor::run(context).await,
+            Command::Dkim(args) => dkim::run(context, args),
             Command::Completions { shell } => {
                 clap_complete::generate(shell, &mut Cli::command(), "postrider", &mut std::io::stdout());
                 Ok(Exit::Done)

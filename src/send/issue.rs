@@ -47,6 +47,8 @@ const COMMIT_TRIES: u32 = 100;
 const DOWNS_MAX: u32 = 3;
 /// A Delivery cut after the final dot is sent again after this: the relay has restarted by then. Later tries wait as deferred ones do.
 const UNKNOWN_WAIT: Duration = Duration::from_secs(10);
+/// So often a run asks whether its Issue was paused or cancelled: with the next message border, a run obeys within a second.
+const STATUS_LOOK: Duration = Duration::from_millis(250);
 
 /// What a run works with.
 #[derive(Clone)]
@@ -65,6 +67,36 @@ pub struct Means {
     pub on_unknown: OnUnknown,
     /// Whether to wait for a relay for ever.
     pub patient: bool,
+}
+
+impl Means {
+    /// Whether the Issue may not be sent any more. A store that cannot tell says no: the next commit finds out, and sends nothing until it can.
+    async fn halted(&self, issue: IssueId) -> bool {
+        self.store.issue(issue).await.is_ok_and(|row| row.is_none_or(|row| row.status != IssueStatus::Sending))
+    }
+
+    /// Rests for `time`, or until told to stop or the Issue is paused or cancelled; then false.
+    pub async fn rest(&self, issue: IssueId, time: Duration, stop: &CancellationToken) -> bool {
+        let halted = async {
+            let mut look = looks();
+            while !self.halted(issue).await {
+                look.tick().await;
+            }
+        };
+        tokio::select! {
+            () = stop.cancelled() => false,
+            () = halted => false,
+            () = tokio::time::sleep(time) => true,
+        }
+    }
+}
+
+/// Ticks for looking at an Issue's status, the first after a while.
+fn looks() -> tokio::time::Interval {
+    let mut look = tokio::time::interval(STATUS_LOOK);
+    look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    look.reset();
+    look
 }
 
 /// How a run ended.
@@ -136,12 +168,13 @@ impl Run {
         let mut made = self.compose(leased);
         let mut renew = tokio::time::interval(self.lease / 3);
         renew.reset();
-        let mut drain = None;
+        let mut look = looks();
+        let (mut winding_up, mut drain) = (false, None);
         while !batch.is_settled(self.end.is_some()) {
-            if self.end.is_some() && drain.is_none() {
+            if self.end.is_some() && !winding_up {
                 made.close();
                 self.wind_up(&mut batch);
-                drain = Some(Box::pin(tokio::time::sleep(DRAIN)));
+                winding_up = true;
                 continue;
             }
             self.look_at_alarm(&mut batch).await?;
@@ -152,7 +185,12 @@ impl Run {
             tokio::select! {
                 biased;
                 Some(report) = self.reports.recv() => self.hear(report, &mut batch).await?,
-                () = stop.cancelled(), if self.end.is_none() => self.end = Some(End::Stopped),
+                // Only a process that must end gives up waiting; after a pause every answer is awaited, so that nothing is in doubt.
+                () = stop.cancelled(), if drain.is_none() => {
+                    self.end.get_or_insert(End::Stopped);
+                    drain = Some(Box::pin(tokio::time::sleep(DRAIN)));
+                }
+                _ = look.tick(), if self.end.is_none() => self.end = self.means.halted(self.issue).await.then_some(End::Halted),
                 made = made.recv(), if batch.takes_more() && self.end.is_none() => self.take(made, &mut batch).await?,
                 () = batch.timer.wait() => batch.timer.ring(),
                 _ = renew.tick() => batch.lease = self.renewed(batch.lease).await?,

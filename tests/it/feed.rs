@@ -59,6 +59,7 @@ fn config_at(url: &str) -> Config {
         store: StoreUrl::Sqlite(PathBuf::from("postrider.db")),
         listen: "127.0.0.1:4000".parse().unwrap(),
         send: SendPolicy { on_unknown: OnUnknown::Resend },
+        dkim: None,
         relays: Vec::new(),
         lists: Vec::new(),
         digests: Vec::new(),

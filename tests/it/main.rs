@@ -5,6 +5,7 @@ mod cli;
 mod compose;
 mod config;
 mod content;
+mod control;
 mod crash;
 mod digest;
 mod feed;

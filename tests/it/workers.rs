@@ -104,10 +104,11 @@ fn a_run_fires_once_with_two_schedulers() {
     publication.write("config.toml", &config);
     let started: Vec<Worker> = (0..2).map(|n| start(&publication, n, &["run", "--roles", "schedule"], None)).collect();
     let fired = || -> Vec<String> {
-        let logs = (0..2).map(|n| publication.read(&format!("worker{n}.log"))).collect::<String>();
-        logs.lines()
-            .filter(|line| line.contains("due: "))
-            .filter_map(|line| Some(line.split("due=").nth(1)?.split(' ').next()?.to_owned()))
+        let logs: String = (0..2).map(|n| publication.read(&format!("worker{n}.log"))).collect();
+        let lines = logs.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        lines
+            .filter(|line| line["message"].as_str().is_some_and(|said| said.starts_with("due: ")))
+            .map(|line| line["due"].to_string())
             .collect()
     };
     assert!(until(|| fired().len() >= 6), "the schedules do not fire\n{}", publication.read("worker0.log"));

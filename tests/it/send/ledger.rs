@@ -257,7 +257,8 @@ async fn told_to_stop_it_reads_what_is_outstanding_and_leaves_nothing_in_doubt()
     let stopped = desk.counts().await;
     assert!(stopped.leased == 0 && stopped.queued > 0, "{stopped:?}");
     assert_eq!(stopped.sent as usize, first.recipients().len(), "every final answer was read and recorded");
-    assert_eq!(first.verbs(1).last().map(String::as_str), Some("QUIT"));
+    // QUIT, or cut off before the content of a message whose envelope rode behind the last final dot.
+    assert!(first.verbs(1).last().is_some_and(|verb| verb == "QUIT" || verb == "CONTENT"), "{:?}", first.verbs(1));
 
     let rest = Server::start(FULL, |_| Act::Usual).await;
     assert_eq!(desk.deliver(&[to(&rest)]).await.sent, 300);
