@@ -38,6 +38,8 @@ pub struct Config {
     pub store: StoreUrl,
     /// `[web] listen`.
     pub listen: SocketAddr,
+    /// `[metrics] listen`; nothing is served without it.
+    pub metrics: Option<SocketAddr>,
     /// `[send]`.
     pub send: SendPolicy,
     /// `[[relay]]`, in order of preference.

@@ -22,6 +22,7 @@ use crate::config::OnUnknown;
 use crate::model::{Clock, IssueId, IssueStatus, Outcome, SubscriberId, Timestamp};
 use crate::store::deliveries::{Lease, Leased, Record};
 use crate::store::{Result, StoreError};
+use crate::telemetry::metrics;
 
 /// Results that may wait to be recorded; sending waits when there are so many.
 pub const UNRECORDED_MAX: usize = 64;
@@ -227,6 +228,7 @@ impl Run {
         let group = batch.group(self.grants_now(batch), self.ready.len());
         let intents: Vec<SubscriberId> = group.jobs.iter().map(|job| job.subscriber).collect();
         let standing = self.commit_surely(&batch.lease, &group.records, &intents).await?;
+        group.records.iter().for_each(|record| metrics::outcome(&record.outcome, record.next_at.is_some()));
         let dropped = standing.len() < intents.len();
         self.ready.extend(batch.granted(group, &standing).into_iter());
         if dropped && self.end.is_none() {

@@ -12,6 +12,7 @@ use super::retry;
 use super::smtp::{Connection, Mode, Timeouts};
 use super::world::World;
 use crate::model::Relay;
+use crate::telemetry::metrics::{self, Phase, Timer};
 
 /// All Relays, in order of preference.
 pub struct Relays {
@@ -79,6 +80,11 @@ impl Known {
         }
     }
 
+    /// What is measured of this relay.
+    pub fn meter(&self) -> Arc<metrics::Relay> {
+        metrics::relay(&self.relay.name)
+    }
+
     /// The pace of this relay, if it has one.
     pub fn pacer(&self) -> Option<&Pacer> {
         self.pacer.as_ref()
@@ -95,12 +101,16 @@ impl Known {
             return None;
         }
         let mode = *lock(&self.mode);
+        let timer = Timer::start();
         match connect_through(&*relays.world.dial, &self.relay, &relays.trust, mode, &relays.timeouts).await {
             Ok(connection) => {
+                timer.phase(Phase::Connect);
+                self.meter().tried(true);
                 *lock(&self.fault) = None;
                 Some(connection)
             }
             Err(error) => {
+                self.meter().tried(false);
                 tracing::warn!(relay = self.relay.name, phase = error.reply.phase, "no connection: {}", error.reply.text);
                 *lock(&self.fault) = Some(error);
                 drop(dialing);

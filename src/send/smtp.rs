@@ -12,6 +12,7 @@ use super::reply::{RawReply, no_reply};
 use super::transaction::{self, Answers, Step};
 use super::wire::{Broken, Wire};
 use crate::model::outcome::{FailureClass, Outcome};
+use crate::telemetry::metrics::{Phase, Timer};
 
 /// Refused envelopes since the last accepted message before the connection is renewed: Postfix sleeps a second per error above 10
 /// (an envelope makes two), and Exim closes at the 11th RSET.
@@ -182,6 +183,7 @@ impl Connection {
 
     /// Gets the envelope of `mail` answered.
     async fn envelope(&mut self, mail: &Mail) -> Step {
+        let timer = Timer::start();
         let opened = std::mem::take(&mut self.opened);
         let rset = std::mem::take(&mut self.needs_rset);
         let answers = if self.mode == Mode::Sequential {
@@ -198,6 +200,7 @@ impl Connection {
             }
             self.read_group(rset).await
         };
+        timer.phase(Phase::Envelope);
         answers.judge()
     }
 
@@ -265,6 +268,7 @@ impl Connection {
     /// DATA was answered 354: content, final dot, and the next envelope in one write.
     async fn content(&mut self, mail: &Mail, next: Option<&Mail>) -> Delivered {
         let next = next.filter(|next| self.mode == Mode::Pipe1 && self.messages_left > 0 && self.inadmissible(next).is_none());
+        let timer = Timer::start();
         let written = match next {
             None => self.wire.write(&mail.wire, self.timeouts.block).await,
             Some(next) => {
@@ -276,7 +280,9 @@ impl Connection {
         };
         let dot_left = !matches!(&written, Err((taken, _)) if *taken < mail.wire.len());
         let wait = if written.is_ok() { self.timeouts.last } else { LAST_WORDS.min(self.timeouts.last) };
-        match self.wire.reply(wait).await {
+        let answer = self.wire.reply(wait).await;
+        timer.phase(Phase::Content);
+        match answer {
             Ok(reply) if dot_left => self.answered(reply, next.is_some(), written.is_ok()),
             // The dot was not sent, so nothing was accepted, whatever was said; a refusal in mid-content is a refusal.
             Ok(reply) if reply.code > 421 => self.close(classify::outcome(reply.to_reply("final")), Fate::Lost),

@@ -10,6 +10,7 @@ use crate::model::outcome::Reply;
 use crate::model::{
     DeliveryState, FailureClass, IssueId, IssueStatus, ListId, Outcome, Subscriber, SubscriberId, SubscriptionState, Timestamp,
 };
+use crate::telemetry::metrics::Timer;
 
 /// A Worker's claim on some Deliveries of one Issue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -131,11 +132,13 @@ impl Store {
     /// [`super::StoreError::Fenced`], with nothing written, when the lease is over.
     /// Committing the same again changes nothing, so a commit whose answer was lost can be repeated.
     pub async fn commit(&self, lease: &Lease, results: &[Record], intents: &[SubscriberId], now: Timestamp) -> Result<Vec<SubscriberId>> {
+        let timer = Timer::start();
         let mut tx = self.engine.write().await?;
         let status = fence(&mut tx, lease, now).await?;
         record(&mut tx, lease, results, status == IssueStatus::Cancelled, now).await?;
         let standing = intend(&mut tx, lease, intents, status, now).await?;
         tx.commit().await?;
+        timer.commit();
         Ok(standing)
     }
 

@@ -11,6 +11,7 @@ mod digest;
 mod feed;
 mod fetch;
 mod inbox;
+mod numbers;
 mod peers;
 mod pipeline;
 mod report;
