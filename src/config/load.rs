@@ -1,6 +1,7 @@
 //! From a file and the environment to a checked [`Config`]: parse, lay variables over, read every section, collect every fault.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use chrono_tz::Tz;
 use toml::de::DeTable;
@@ -9,11 +10,11 @@ use super::reader::{Section, did_you_mean};
 use super::sections::{self, Known};
 use super::source::Source;
 use super::tree::{Entry, Node, Origin, Value, from_table};
-use super::{Config, OnUnknown, SendPolicy, StoreUrl, beside, env, relay};
+use super::{Config, OnUnknown, SendPolicy, StoreUrl, beside, dkim, env, relay, store};
 use crate::model::{Fault, Faults};
 
 /// Sections that stand once, and sections that repeat.
-const TABLES: [&str; 7] = ["site", "content", "templates", "store", "web", "metrics", "send"];
+const TABLES: [&str; 8] = ["site", "content", "templates", "store", "web", "metrics", "send", "dkim"];
 const ARRAYS: [&str; 5] = ["relay", "list", "digest", "feed", "source"];
 /// What the address of the web server is without a word.
 const LISTEN: &str = "127.0.0.1:4000";
@@ -97,15 +98,10 @@ impl<'a> Root<'a> {
             if TABLES.contains(&key) || ARRAYS.contains(&key) {
                 continue;
             }
-            let fault = if key == "dkim" {
-                Fault::error("not-available", "[dkim] is not available in this version")
-                    .hint("take the section out; let the relay sign for now")
-            } else {
-                let sections = || TABLES.into_iter().chain(ARRAYS);
-                let hint = did_you_mean(key, sections());
-                let hint = hint.unwrap_or_else(|| format!("the sections are {}", sections().collect::<Vec<_>>().join(", ")));
-                Fault::error("unknown-section", format!("there is no section {key:?}")).hint(hint)
-            };
+            let sections = || TABLES.into_iter().chain(ARRAYS);
+            let hint = did_you_mean(key, sections());
+            let hint = hint.unwrap_or_else(|| format!("the sections are {}", sections().collect::<Vec<_>>().join(", ")));
+            let fault = Fault::error("unknown-section", format!("there is no section {key:?}")).hint(hint);
             self.source.report(fault, &entry.key_origin);
         }
     }
@@ -117,10 +113,14 @@ fn read(root: &Root<'_>, file: &Path) -> Option<Config> {
     let site = finish(root.table("site"), sections::site);
     let content_dir = folder(root, "content", "content", file);
     let templates_dir = folder(root, "templates", "templates", file);
-    let store = finish(root.table("store"), |s| s.parsed("url", "bad-url", |text| store_url(text, file)));
+    let store = finish(root.table("store"), |s| store::read(s, file));
     let listen = finish(root.table("web"), |s| s.parsed("listen", "bad-value", listen));
     let metrics = finish(root.table("metrics"), metrics);
     let send = SendPolicy { on_unknown: finish(root.table("send"), on_unknown) };
+    let dkim = root.entry("dkim").and_then(|_| finish(root.table("dkim"), |s| dkim::read(s, file)));
+    if let Some(dkim) = &dkim {
+        dkim::check_lists(dkim, declared(root, "list", "from"), root.source);
+    }
     let relays = every(root, "relay", |s| relay::read(s, file));
     let lists = every(root, "list", |s| sections::list(s, file));
     let sources = every(root, "source", sections::import_source);
@@ -144,6 +144,7 @@ fn read(root: &Root<'_>, file: &Path) -> Option<Config> {
         listen: listen.or_else(|| LISTEN.parse().ok())?,
         metrics,
         send,
+        dkim: dkim.map(Arc::new),
         relays,
         lists,
         digests,
@@ -201,17 +202,6 @@ fn metrics(section: &Section<'_>) -> Option<std::net::SocketAddr> {
 const fn is_shared(ip: std::net::Ipv4Addr) -> bool {
     let [a, b, ..] = ip.octets();
     a == 100 && b & 0b1100_0000 == 64
-}
-
-/// `sqlite://FILE`, the file meant from the folder of config.toml.
-fn store_url(text: &str, file: &Path) -> Result<StoreUrl, String> {
-    const EXAMPLE: &str = "write url = \"sqlite://postrider.db\"";
-    match text.split_once("://") {
-        Some(("sqlite", "" | ":memory:")) => Err(format!("the store must be a file\n{EXAMPLE}")),
-        Some(("sqlite", path)) => Ok(StoreUrl::Sqlite(beside(file, path))),
-        Some(("postgres" | "postgresql", _)) => Err(format!("PostgreSQL is not available in this version yet\n{EXAMPLE}")),
-        _ => Err(format!("the store's url begins with sqlite://\n{EXAMPLE}")),
-    }
 }
 
 /// The ids a section declares, whether or not the rest of it can be read.

@@ -60,6 +60,7 @@ fn config_at(url: &str) -> Config {
         listen: "127.0.0.1:4000".parse().unwrap(),
         metrics: None,
         send: SendPolicy { on_unknown: OnUnknown::Resend },
+        dkim: None,
         relays: Vec::new(),
         lists: Vec::new(),
         digests: Vec::new(),
