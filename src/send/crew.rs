@@ -83,6 +83,10 @@ impl Ready {
         jobs
     }
 
+    fn is_closed(&self) -> bool {
+        self.lock().1
+    }
+
     fn push_front(&self, job: Job) -> Option<Job> {
         let mut inner = self.lock();
         if inner.1 {
@@ -190,6 +194,12 @@ impl Seat {
         let mut flight: VecDeque<Job> = VecDeque::new();
         let mut sent = false;
         loop {
+            if self.ready.is_closed() && connection.only_opened() {
+                // Where sending is to stop, it stops before the content of what has only its envelope on the wire.
+                flight.into_iter().rev().for_each(|job| self.again(job));
+                connection.quit().await;
+                return false;
+            }
             if flight.is_empty() {
                 let Some(job) = self.next(known).await else {
                     connection.quit().await;

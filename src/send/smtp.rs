@@ -177,6 +177,11 @@ impl Connection {
         }
     }
 
+    /// Whether the message that comes next has its envelope on the wire and nothing more: closing now sends nothing of it.
+    pub fn only_opened(&self) -> bool {
+        self.opened
+    }
+
     /// Sends the first of `mails` and gives its result. Of those behind it, at most [`Self::ahead`], as much as the mode allows goes out at once;
     /// while the connection is [`Fate::Open`] the next call must begin with the second of them. Any other fate means that none of them was sent.
     pub async fn send(&mut self, mails: &[&Mail]) -> Delivered {
@@ -264,7 +269,14 @@ impl Connection {
                 }
             }
         };
-        answers.judge()
+        match answers.judge() {
+            // Command by command nobody loses count: then it is the relay's own confusion, and the message waits.
+            Step::Close(Outcome::NotSent, Fate::Distrusted) if self.mode == Mode::Sequential => {
+                let reply = answers.refusal().unwrap_or_else(|| no_reply("mail", "the relay did not keep step"));
+                Step::Close(Outcome::Deferred { class: FailureClass::Relay, reply, retry_after: None }, Fate::Dead)
+            }
+            step => step,
+        }
     }
 
     fn push_envelope(&self, mail: &Mail, out: &mut Vec<u8>) {

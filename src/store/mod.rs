@@ -4,6 +4,7 @@ pub mod deliveries;
 pub mod issues;
 pub mod lists;
 pub mod meta;
+pub mod numbers;
 pub mod runs;
 pub mod subscribers;
 pub mod suppressions;
@@ -12,8 +13,10 @@ mod audience;
 mod leases;
 mod open;
 mod postgres;
+mod restored;
 mod sql;
 mod standing;
+mod strikes;
 mod upsert;
 
 use std::fs::{File, OpenOptions, TryLockError};

@@ -2,6 +2,6 @@
 
 pub mod driver;
 mod leaves;
-mod ledger;
+pub mod ledger;
 mod rules;
 mod window;
