@@ -15,6 +15,10 @@ pub type Answer<'a, T> = BoxFuture<'a, Result<T>>;
 
 /// The ledger as the send stage knows it; each function is told in full at the function of [`Store`] with its name.
 pub trait Ledger: Send + Sync {
+    /// Whether other workers may take from it too.
+    fn is_shared(&self) -> bool {
+        false
+    }
     /// Issues that have something to claim at `now`; scheduled ones whose time has come are started.
     fn sendable_issues(&self, now: Timestamp) -> Answer<'_, Vec<IssueId>>;
     /// When something will be due that is not now.
@@ -61,6 +65,10 @@ pub trait Ledger: Send + Sync {
 }
 
 impl Ledger for Store {
+    fn is_shared(&self) -> bool {
+        self.is_shared()
+    }
+
     fn sendable_issues(&self, now: Timestamp) -> Answer<'_, Vec<IssueId>> {
         Box::pin(self.sendable_issues(now))
     }

@@ -16,8 +16,10 @@ use crate::peers::publication::Publication;
 pub const CONNECTIONS: u64 = 4;
 /// Results that may wait to be recorded.
 const UNRECORDED_MAX: u64 = 64;
-/// What one kill may send twice, with one message in flight on a connection.
-pub const DUPLICATES_MAX_PER_KILL: u64 = duplicates_max_per_kill(1);
+/// What one kill may send twice, with so many messages in flight on a connection.
+pub const fn duplicates_max_per_kill(window: u64) -> u64 {
+    CONNECTIONS * window + UNRECORDED_MAX
+}
 /// A worker told to stop has this long.
 const DRAIN_MAX: Duration = Duration::from_secs(10);
 
@@ -40,7 +42,7 @@ fn a_send_with_eight_messages_in_flight_a_connection_killed_three_times_loses_no
 #[test]
 fn a_send_told_to_stop_drains_and_goes_on_without_loss_or_duplicate() {
     let (mut random, readers) = (seeded(), 200);
-    let scene = Scene::new(readers, "400/s");
+    let scene = Scene::new(readers, "400/s", 1);
     let mut worker = scene.start(&["send", "weekly", "--yes"]);
     for quarter in 0..3 {
         scene.wait_for(readers * quarter / 4 + random.random_range(1..readers / 4));
@@ -60,22 +62,20 @@ fn a_kill_while_the_issue_is_made_leaves_all_of_it_or_nothing() {
     let (mut random, readers) = (seeded(), 2_000);
     let first_mail_after = time_to_first_mail(readers);
     for _ in 0..8 {
-        let scene = Scene::new(readers, "4000/s");
+        let scene = Scene::new(readers, "4000/s", 1);
         let mut worker = scene.start(&["send", "weekly", "--yes"]);
         std::thread::sleep(first_mail_after.mul_f64(random.random_range(0.0..1.0)));
         worker.kill();
         let again: &[&str] = if scene.issue().is_some() { &["run", "--roles", "send"] } else { &["send", "weekly", "--yes"] };
         scene.finish(scene.start(again));
-        assert!(scene.duplicates() <= DUPLICATES_MAX_PER_KILL, "{} mails came twice", scene.duplicates());
+        assert!(scene.duplicates() <= duplicates_max_per_kill(1), "{} mails came twice", scene.duplicates());
     }
 }
 
 /// Kills the worker with signal 9 at random instants of one send, starts another each time, and looks at the books after every kill.
 fn kill_and_go_on(readers: u64, kills: u64, rate: &str, window: u64) {
     let mut random = seeded();
-    let relay = format!("connections = {CONNECTIONS}\nrate = \"{rate}\"\n");
-    let relay = if window > 1 { format!("{relay}window = {window}\n") } else { relay };
-    let scene = Scene::with(readers, &relay);
+    let scene = Scene::new(readers, rate, window);
     let mut instants: Vec<u64> = (0..kills).map(|_| random.random_range(1..readers)).collect();
     instants.sort_unstable();
     let mut worker = scene.start(&["send", "weekly", "--yes"]);
@@ -95,14 +95,9 @@ fn kill_and_go_on(readers: u64, kills: u64, rate: &str, window: u64) {
     assert!(found <= allowed, "{found} mails came twice; {kills} kills allow {allowed}");
 }
 
-/// What one kill may send twice, with so many messages in flight on a connection.
-const fn duplicates_max_per_kill(window: u64) -> u64 {
-    CONNECTIONS * window + UNRECORDED_MAX
-}
-
 /// How long an undisturbed send takes to its first mail.
 fn time_to_first_mail(readers: u64) -> Duration {
-    let scene = Scene::new(readers, "4000/s");
+    let scene = Scene::new(readers, "4000/s", 1);
     let start = Instant::now();
     let _worker = scene.start(&["send", "weekly", "--yes"]);
     scene.wait_for(1);
@@ -125,8 +120,9 @@ pub struct Scene {
 }
 
 impl Scene {
-    fn new(readers: u64, rate: &str) -> Self {
-        Self::with(readers, &format!("connections = {CONNECTIONS}\nrate = \"{rate}\""))
+    fn new(readers: u64, rate: &str, window: u64) -> Self {
+        let window = if window > 1 { format!("\nwindow = {window}") } else { String::new() };
+        Self::with(readers, &format!("connections = {CONNECTIONS}\nrate = \"{rate}\"{window}"))
     }
 
     /// With these lines more in the relay's table.

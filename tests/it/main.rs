@@ -23,3 +23,4 @@ mod store;
 mod subscribe;
 mod support;
 mod template;
+mod workers;
