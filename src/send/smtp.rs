@@ -272,7 +272,14 @@ impl Connection {
             }
         };
         timer.phase(Phase::Envelope);
-        answers.judge()
+        match answers.judge() {
+            // Command by command nobody loses count: then it is the relay's own confusion, and the message waits.
+            Step::Close(Outcome::NotSent, Fate::Distrusted) if self.mode == Mode::Sequential => {
+                let reply = answers.refusal().unwrap_or_else(|| no_reply("mail", "the relay did not keep step"));
+                Step::Close(Outcome::Deferred { class: FailureClass::Relay, reply, retry_after: None }, Fate::Dead)
+            }
+            step => step,
+        }
     }
 
     fn push_envelope(&self, mail: &Mail, out: &mut Vec<u8>) {

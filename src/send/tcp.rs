@@ -1,4 +1,4 @@
-//! TCP as a window needs it: every read is acknowledged at once.
+//! TCP as a window needs it: what comes is acknowledged at once.
 //!
 //! Postfix writes its answers in small segments with Nagle's algorithm on. Where our acknowledgement waits the usual 40 ms, so does its next answer;
 //! and when it closes meanwhile, the kernel throws the answers away that it still held back: accepted messages would look unknown.
@@ -25,7 +25,7 @@ impl PromptTcp {
         tcp
     }
 
-    /// The system forgets the wish, so it is told again after every read. Where it cannot, answers are only slower.
+    /// The system forgets the wish at every read and write, so it is told again. Where it cannot, answers are only slower.
     fn acknowledge(&self) {
         #[cfg(target_os = "linux")]
         if self.quick {
@@ -44,7 +44,9 @@ impl AsyncRead for PromptTcp {
 
 impl AsyncWrite for PromptTcp {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, bytes)
+        let written = ready!(Pin::new(&mut self.stream).poll_write(cx, bytes))?;
+        self.acknowledge();
+        Poll::Ready(Ok(written))
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -3,7 +3,7 @@
 use super::classify;
 use super::reply::{RawReply, no_reply};
 use super::smtp::Fate;
-use crate::model::outcome::Outcome;
+use crate::model::outcome::{Outcome, Reply};
 
 /// The answers to RSET (when it was said), MAIL, RCPT, DATA and BDAT LAST; nothing where the connection ended first or the command was not said.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -66,6 +66,12 @@ impl Answers {
             Some(data) if data.code == 354 => Step::Content,
             Some(data) => refused_by(data, "data"),
         }
+    }
+
+    /// The first refusal in it.
+    pub fn refusal(&self) -> Option<Reply> {
+        let asked = [(&self.mail, "mail"), (&self.rcpt, "rcpt"), (&self.data, "data")];
+        asked.into_iter().find_map(|(reply, phase)| reply.as_ref().filter(|reply| reply.code >= 400).map(|reply| reply.to_reply(phase)))
     }
 
     /// The result of a message in a window, and what it says about the connection.

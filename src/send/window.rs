@@ -7,6 +7,7 @@ use super::content::Mail;
 use super::smtp::{Connection, Delivered, Fate, LAST_WORDS};
 use super::transaction::{Answers, Left};
 use crate::model::outcome::Outcome;
+use crate::telemetry::metrics::{Phase, Timer};
 
 /// Refused envelopes before the connection is renewed: Exim closes at the 11th RSET that no accepted message paid for, and others are in flight.
 /// So many in a row, and the relay gets no window any more.
@@ -54,8 +55,10 @@ impl Connection {
 
     /// The result of the first of `mails`; the others go out as far as the window allows. The fate is told with the last message in flight.
     pub(super) async fn send_in_window(&mut self, mails: &[&Mail]) -> Delivered {
+        let timer = Timer::start();
         self.fill(mails).await;
         let answers = self.read_answers().await;
+        timer.phase(Phase::Content);
         let left = match &self.flight {
             flight if flight.cut && flight.written == 1 => Left::Part,
             flight if flight.last_code == 421 => Left::Dismissed,

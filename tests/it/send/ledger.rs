@@ -473,7 +473,7 @@ async fn a_server_that_never_keeps_step_defers_its_message_in_the_end() {
 async fn a_window_that_is_taken_away_in_the_middle_loses_and_doubles_nobody() {
     let desk = Desk::new(300).await;
     let server = Server::start(CHUNKING, |event| match (event.verb.as_str(), event.connection, event.mail) {
-        ("MAIL", 1, 20) => say_and_close("421 4.7.0 slow down"),
+        ("MAIL", 1, 20) => say("421 4.7.0 slow down"),
         _ => Act::Usual,
     })
     .await;

@@ -12,6 +12,8 @@ use crate::support::smtp::{Act, CHUNKING, Event, FULL, Server, say, say_and_clos
 
 /// Messages in flight in these tests.
 const WINDOW: usize = 8;
+/// Messages that wait to be sent: more than two windows.
+const MESSAGES: usize = 20;
 
 fn windowed(server: &Server) -> Relay {
     Relay { window: WINDOW, ..relay(server.addr.port(), TlsMode::None) }
@@ -41,11 +43,11 @@ async fn send_all(connection: &mut Connection, mails: &[Mail]) -> Vec<Delivered>
     delivered
 }
 
-/// Twelve messages to a server with this script: the server, what became of each, and whether the window is to be given up.
+/// All messages to a server with this script: the server, what became of each, and whether the window is to be given up.
 async fn run(script: impl Fn(&Event) -> Act + Send + Sync + 'static) -> (Server, Vec<String>, bool) {
     let server = Server::start(CHUNKING, script).await;
     let mut connection = open(&server, &windowed(&server)).await;
-    let mails: Vec<Mail> = (1..=12).map(mail).collect();
+    let mails: Vec<Mail> = (1..=MESSAGES).map(mail).collect();
     let delivered = send_all(&mut connection, &mails).await;
     let unfit = connection.is_unfit_for_window();
     connection.quit().await;
@@ -71,7 +73,7 @@ fn times(word: &str, n: usize) -> Vec<String> {
 #[tokio::test]
 async fn a_window_sends_whole_messages_ahead_each_behind_its_own_rset() {
     let (server, delivered, unfit) = run(|_| Act::Usual).await;
-    assert_eq!(delivered, times("sent Open", 12));
+    assert_eq!(delivered, times("sent Open", MESSAGES));
     assert_no_wrong_envelope(&server);
     for (n, message) in (1..).zip(server.accepted()) {
         assert_eq!(
@@ -80,7 +82,7 @@ async fn a_window_sends_whole_messages_ahead_each_behind_its_own_rset() {
             "BDAT is not stuffed"
         );
     }
-    let expected = [&["CONNECT", "EHLO"][..], &["RSET", "MAIL", "RCPT", "BDAT"].repeat(12), &["QUIT"]].concat();
+    let expected = [&["CONNECT", "EHLO"][..], &["RSET", "MAIL", "RCPT", "BDAT"].repeat(MESSAGES), &["QUIT"]].concat();
     assert_eq!(server.verbs(1), expected);
     assert!(server.pipelined().iter().filter(|verb| *verb == "BDAT").count() > 1, "nothing was sent ahead: {:?}", server.pipelined());
     assert!(!unfit);
@@ -91,7 +93,7 @@ async fn no_more_messages_are_in_flight_than_the_window_allows() {
     let server = Server::start(CHUNKING, |event| if event.verb == "BDAT" { Act::Silence } else { Act::Usual }).await;
     let relay = Relay { window: 3, ..windowed(&server) };
     let mut connection = open(&server, &relay).await;
-    let mails: Vec<Mail> = (1..=12).map(mail).collect();
+    let mails: Vec<Mail> = (1..=MESSAGES).map(mail).collect();
     let delivered = send_all(&mut connection, &mails).await;
     assert_eq!(words(&delivered), ["unknown Open", "unknown Open", "unknown Lost"], "three in flight, three in doubt");
 }
@@ -115,11 +117,11 @@ async fn a_refusal_in_a_window_takes_nobody_with_it() {
         _ => Act::Usual,
     })
     .await;
-    let mut expected = times("sent Open", 12);
+    let mut expected = times("sent Open", MESSAGES);
     expected[1] = "failed address 550 Open".into();
     expected[4] = "failed policy 550 Open".into();
     assert_eq!(delivered, expected, "503 behind a refusal is not its reason");
-    assert_eq!(server.recipients().len(), 10);
+    assert_eq!(server.recipients().len(), MESSAGES - 2);
     assert_no_wrong_envelope(&server);
     assert!(!unfit);
 }
@@ -135,7 +137,7 @@ async fn a_message_taken_under_another_sender_is_told_and_ends_the_window() {
     assert_eq!(delivered[..3], ["sent Open", "sent Open", "sent Open"], "it has left, and must not be sent again");
     assert_eq!(delivered.last().unwrap(), "sent Distrusted");
     assert_eq!(server.recipients().len(), delivered.len(), "what was in flight was read to its end");
-    assert!(unfit && delivered.len() < 12, "{delivered:?}");
+    assert!(unfit && delivered.len() < MESSAGES, "{delivered:?}");
 }
 
 #[tokio::test]
@@ -146,7 +148,7 @@ async fn a_421_that_leaves_the_connection_open_is_read_to_the_end_of_the_window(
     })
     .await;
     assert_eq!(delivered[..3], ["sent Open", "sent Open", "not sent Open"]);
-    assert!(delivered.len() < 12 && delivered.last().unwrap() == "sent Throttled", "{delivered:?}");
+    assert!(delivered.len() < MESSAGES && delivered.last().unwrap() == "sent Throttled", "{delivered:?}");
     assert_eq!(server.recipients().len(), delivered.len() - 1);
     assert_eq!(server.verbs(1).last().unwrap(), "QUIT", "at a message border");
     assert!(unfit);
@@ -175,14 +177,14 @@ async fn a_rate_limit_in_mid_window_costs_no_attempt_and_not_the_window() {
     .await;
     assert_eq!(delivered[..3], ["sent Open", "sent Open", "not sent Open"]);
     assert_eq!(delivered.last().unwrap(), "not sent Throttled");
-    assert!(!unfit && delivered.len() < 12, "{delivered:?}");
+    assert!(!unfit && delivered.len() < MESSAGES, "{delivered:?}");
 }
 
 #[tokio::test]
 async fn after_a_reset_every_message_without_its_answer_is_unknown() {
     let (server, delivered, unfit) = run(|event| if event.verb == "BDAT" && event.mail == 3 { Act::Reset } else { Act::Usual }).await;
     let (last, others) = delivered.split_last().unwrap();
-    assert_eq!(last, "unknown Lost");
+    assert!(last == "unknown Lost" || last == "not sent Lost", "{delivered:?}");
     assert!(delivered.len() <= 2 + WINDOW && others.iter().all(|one| one == "sent Open" || one == "unknown Open"), "{delivered:?}");
     assert!(others.iter().filter(|one| *one == "sent Open").count() <= server.recipients().len(), "{delivered:?}");
     assert!(server.verbs(1).last().unwrap() != "QUIT" && unfit);
@@ -214,9 +216,9 @@ async fn a_reset_command_refused_in_mid_window_ends_the_connection() {
     })
     .await;
     assert_eq!(delivered[..2], ["sent Open", "sent Open"]);
-    assert!(delivered[2..].iter().all(|one| one.starts_with("unknown")), "{delivered:?}");
-    assert_eq!(delivered.last().unwrap(), "unknown Dead");
-    assert!(unfit);
+    // The last may not have been handed over whole.
+    assert!(delivered[2..].iter().all(|one| one.starts_with("unknown") || one == "not sent Dead"), "{delivered:?}");
+    assert!(delivered.last().unwrap().ends_with(" Dead") && unfit, "{delivered:?}");
 }
 
 #[tokio::test]
@@ -238,13 +240,13 @@ async fn three_refusals_renew_the_connection_and_three_in_a_row_end_the_window()
         _ => Act::Usual,
     })
     .await;
-    assert!(delivered.len() < 12 && delivered.last().unwrap().ends_with("Renew") && !unfit, "{delivered:?}");
+    assert!(delivered.len() < MESSAGES && delivered.last().unwrap().ends_with("Renew") && !unfit, "{delivered:?}");
     let (_, delivered, unfit) = run(|event| match (event.verb.as_str(), event.mail) {
         ("RCPT", 1..=3) => say("550 5.1.1 no"),
         _ => Act::Usual,
     })
     .await;
-    assert!(delivered.len() < 12 && delivered.last().unwrap().ends_with("Renew") && unfit, "{delivered:?}");
+    assert!(delivered.len() < MESSAGES && delivered.last().unwrap().ends_with("Renew") && unfit, "{delivered:?}");
 }
 
 #[tokio::test]
@@ -252,7 +254,7 @@ async fn the_message_cap_ends_a_window_with_a_quit() {
     let server = Server::start(CHUNKING, |_| Act::Usual).await;
     let relay = Relay { messages_per_connection: 5, ..windowed(&server) };
     let mut connection = open(&server, &relay).await;
-    let mails: Vec<Mail> = (1..=12).map(mail).collect();
+    let mails: Vec<Mail> = (1..=MESSAGES).map(mail).collect();
     let delivered = send_all(&mut connection, &mails).await;
     connection.quit().await;
     assert_eq!(words(&delivered), ["sent Open", "sent Open", "sent Open", "sent Open", "sent Renew"]);
