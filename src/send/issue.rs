@@ -81,6 +81,7 @@ impl Means {
             }
         };
         tokio::select! {
+            biased;
             () = stop.cancelled() => false,
             () = halted => false,
             () = tokio::time::sleep(time) => true,

@@ -122,6 +122,7 @@ impl Books {
         if self.status != IssueStatus::Sending {
             return None;
         }
+        self.started_at.get_or_insert(now);
         let lease = Lease { epoch: self.next_epoch, issue: ISSUE, until: now.plus(length) };
         self.next_epoch += 1;
         let due = |row: &&Row| row.state == DeliveryState::Deferred && row.next_at.is_some_and(|at| at <= now);
@@ -147,7 +148,6 @@ impl Books {
             return None;
         }
         self.leases.insert(lease.epoch, lease.until);
-        self.started_at.get_or_insert(now);
         Some((lease, claimed))
     }
 

@@ -32,38 +32,42 @@ struct Fate {
 impl Desk {
     /// Lets `work` be done on the books. It is done by the store, which goes on when the worker dies meanwhile.
     fn ask<T: Send + 'static>(&self, what: &'static str, work: impl FnOnce(&mut Inner) -> Result<T> + Send + 'static) -> Answer<'_, T> {
-        let (tell, told) = oneshot::channel();
-        let desk = self.clone();
-        let job = async move {
-            let fate = desk.fate();
-            if !fate.before.is_zero() {
-                sleep(fate.before).await;
-            }
-            let mut inner = desk.scene.lock();
-            let result = if fate.fails { Err(failed()) } else { work(&mut inner) };
-            let result = if fate.answer_lost && result.is_ok() { Err(failed()) } else { result };
-            if let Err(error) = &result {
-                inner.tell(|| {
-                    let lost = if fate.answer_lost { "done, its answer lost" } else { "refused" };
-                    format!("the store, to worker {}: {what} {lost}: {error}", desk.worker)
-                });
-                // A worker that hears this of anything but a commit gives its run up.
-                let again = what == "commit" && matches!(error, StoreError::Database(_));
-                if !again && !matches!(error, StoreError::Refused(_)) {
-                    inner.doubt(desk.worker);
-                }
-            }
-            drop(inner);
-            // Nobody waits for the answer when the worker has died.
-            let _ = tell.send(result);
-        };
         Box::pin(async move {
             self.may_act().await;
-            tokio::spawn(job);
-            let result = told.await.unwrap();
+            let fate = self.fate();
+            let result = if fate.before.is_zero() {
+                self.done(what, &fate, work)
+            } else {
+                let (tell, told) = oneshot::channel();
+                let desk = self.clone();
+                tokio::spawn(async move {
+                    sleep(fate.before).await;
+                    // Nobody waits for the answer when the worker has died.
+                    let _ = tell.send(desk.done(what, &fate, work));
+                });
+                told.await.unwrap()
+            };
             self.may_act().await;
             result
         })
+    }
+
+    fn done<T>(&self, what: &'static str, fate: &Fate, work: impl FnOnce(&mut Inner) -> Result<T>) -> Result<T> {
+        let mut inner = self.scene.lock();
+        let result = if fate.fails { Err(failed()) } else { work(&mut inner) };
+        let result = if fate.answer_lost && result.is_ok() { Err(failed()) } else { result };
+        if let Err(error) = &result {
+            inner.tell(|| {
+                let lost = if fate.answer_lost { "done, its answer lost" } else { "refused" };
+                format!("the store, to worker {}: {what} {lost}: {error}", self.worker)
+            });
+            // A worker that hears this of anything but a commit gives its run up.
+            let again = what == "commit" && matches!(error, StoreError::Database(_));
+            if !again && !matches!(error, StoreError::Refused(_)) {
+                inner.doubt(self.worker);
+            }
+        }
+        result
     }
 
     async fn may_act(&self) {
