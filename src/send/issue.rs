@@ -188,11 +188,21 @@ impl Run {
                 _ = look.tick(), if self.end.is_none() => self.end = self.means.halted(self.issue).await.then_some(End::Halted),
                 made = made.recv(), if batch.takes_more() && self.end.is_none() => self.take(made, &mut batch).await?,
                 () = batch.timer.wait() => batch.timer.ring(),
-                _ = renew.tick() => batch.lease = self.means.store.renew(&batch.lease, LEASE, self.means.clock.now()).await?,
+                _ = renew.tick() => self.renew(&mut batch).await?,
                 () = maybe(&mut drain) => break,
             }
         }
         self.means.store.release(&batch.lease, self.means.clock.now()).await
+    }
+
+    /// Makes the lease last. A store that fails now is asked again after another third of it; what was sent meanwhile is not given up for that.
+    async fn renew(&self, batch: &mut Batch) -> Result<()> {
+        match self.means.store.renew(&batch.lease, LEASE, self.means.clock.now()).await {
+            Ok(lease) => batch.lease = lease,
+            Err(StoreError::Database(error)) => tracing::error!(issue = self.issue.0, "the store failed to renew a lease: {error}"),
+            Err(error) => return Err(error),
+        }
+        Ok(())
     }
 
     /// Composes in chunks beside the sending, two at a time, a little ahead of the sending.
@@ -231,10 +241,7 @@ impl Run {
         let dropped = standing.len() < intents.len();
         self.ready.extend(batch.granted(group, &standing).into_iter());
         if dropped && self.end.is_none() {
-            let row = self.means.store.issue(self.issue).await?;
-            if row.is_none_or(|row| row.status != IssueStatus::Sending) {
-                self.end = Some(End::Halted);
-            }
+            self.end = self.means.halted(self.issue).await.then_some(End::Halted);
         }
         Ok(())
     }
@@ -332,10 +339,18 @@ impl Run {
     async fn pause(&mut self, reason: &str) -> Result<()> {
         tracing::error!(issue = self.issue.0, "paused: {reason}");
         self.end.get_or_insert(End::Halted);
-        match self.means.store.pause_issue(self.issue, reason, self.means.clock.now()).await {
-            // Somebody paused or cancelled it first: that is as good.
-            Err(StoreError::Refused(_)) => Ok(()),
-            result => result,
+        let mut tries = 0;
+        loop {
+            match self.means.store.pause_issue(self.issue, reason, self.means.clock.now()).await {
+                // Somebody paused or cancelled it first: that is as good.
+                Err(StoreError::Refused(_)) => return Ok(()),
+                Err(StoreError::Database(error)) if tries < COMMIT_TRIES => {
+                    tries += 1;
+                    tracing::error!(issue = self.issue.0, tries, "the store failed, the issue is not paused yet: {error}");
+                    tokio::time::sleep(COMMIT_AGAIN).await;
+                }
+                result => return result,
+            }
         }
     }
 

@@ -198,7 +198,7 @@ impl Books {
             if self.status != IssueStatus::Sending {
                 let again = self.again(DeliveryState::Queued);
                 let row = self.rows.get_mut(id).unwrap();
-                if row.state == DeliveryState::Leased {
+                if matches!(row.state, DeliveryState::Leased | DeliveryState::Attempting) {
                     (row.state, row.lease) = (again, None);
                 }
             } else if !self.skip_if_gone(*id) {
@@ -284,6 +284,11 @@ impl Books {
 
     pub fn suppressions(&self) -> BTreeMap<String, String> {
         self.suppressed.clone()
+    }
+
+    /// The leases there are.
+    pub fn leases(&self) -> Vec<i64> {
+        self.leases.keys().copied().collect()
     }
 
     /// The soonest end of a lease.

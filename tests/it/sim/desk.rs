@@ -54,16 +54,17 @@ impl Desk {
 
     fn done<T>(&self, what: &'static str, fate: &Fate, work: impl FnOnce(&mut Inner) -> Result<T>) -> Result<T> {
         let mut inner = self.scene.lock();
-        let result = if fate.fails { Err(failed()) } else { work(&mut inner) };
+        // On SQLite a statement is done by the process that asks, and dies with it.
+        let dead = inner.plan.alone && inner.is_dead(self.worker);
+        let result = if fate.fails || dead { Err(failed()) } else { work(&mut inner) };
         let result = if fate.answer_lost && result.is_ok() { Err(failed()) } else { result };
         if let Err(error) = &result {
             inner.tell(|| {
                 let lost = if fate.answer_lost { "done, its answer lost" } else { "refused" };
                 format!("the store, to worker {}: {what} {lost}: {error}", self.worker)
             });
-            // A worker that hears this of anything but a commit gives its run up.
-            let again = what == "commit" && matches!(error, StoreError::Database(_));
-            if !again && !matches!(error, StoreError::Refused(_)) {
+            // Whoever hears this gives up what is on its way. Any other error is to be borne without that.
+            if matches!(error, StoreError::Fenced) {
                 inner.doubt(self.worker);
             }
         }
@@ -141,7 +142,7 @@ impl Ledger for Desk {
             let claimed = inner.books.claim(limit, length, now);
             if let Some((lease, leased)) = &claimed {
                 inner.tell(|| format!("worker {worker} claims {} under lease {}", leased.len(), lease.epoch));
-                inner.claimed(worker, leased.iter().map(|leased| leased.subscriber.id));
+                inner.claimed(worker, lease.epoch, leased.iter().map(|leased| leased.subscriber.id));
             }
             Ok(claimed)
         })
@@ -164,7 +165,9 @@ impl Ledger for Desk {
     fn recover(&self, all: bool, on_unknown: OnUnknown, now: Timestamp) -> Answer<'_, Recovered> {
         let worker = self.worker;
         self.ask("recovery", move |inner| {
+            let before = inner.books.leases();
             let recovered = inner.books.recover(all, on_unknown, now);
+            inner.taken_from_owners(&before);
             if recovered != Recovered::default() {
                 inner.tell(|| format!("worker {worker} finds {} never begun and {} in doubt", recovered.requeued, recovered.unknown));
             }
