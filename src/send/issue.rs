@@ -6,6 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use tokio::sync::mpsc::{self, UnboundedReceiver};
 use tokio_util::sync::CancellationToken;
 
@@ -29,7 +30,7 @@ pub const UNRECORDED_MAX: usize = 64;
 pub const GROUP_WAIT: Duration = Duration::from_millis(25);
 /// Deliveries claimed at a time: some megabytes of memory, and what another worker cannot take meanwhile.
 const CLAIM_MAX: u32 = 512;
-/// How long a claim lasts unless renewed; renewed at a third. Longer than any pause of the store we wait out.
+/// How long a claim lasts unless renewed; renewed at a third. One that nobody has taken meanwhile is good for longer.
 const LEASE: Duration = Duration::from_secs(120);
 /// Deliveries composed in one go on a thread of their own.
 const COMPOSE_CHUNK: usize = 16;
@@ -37,9 +38,11 @@ const COMPOSE_CHUNK: usize = 16;
 const DRAIN: Duration = Duration::from_secs(8);
 /// Connections then have this long to say QUIT.
 const LEAVE: Duration = Duration::from_secs(1);
-/// Pause between two tries of a commit that failed, and how many are made before giving up.
-const COMMIT_AGAIN: Duration = Duration::from_secs(1);
-const COMMIT_TRIES: u32 = 100;
+/// Pause between two tries of a step of the ledger that failed; a line is logged at the first and then once a minute.
+const LEDGER_AGAIN: Duration = Duration::from_secs(1);
+const LEDGER_LOG_EVERY: u32 = 60;
+/// A stop waits so long for a ledger that cannot answer; then recovery judges what was on its way.
+const LEDGER_DRAIN: Duration = Duration::from_secs(6);
 /// So often no relay at all could be had before a run that is not patient gives up.
 const DOWNS_MAX: u32 = 3;
 /// A Delivery cut after the final dot is sent again after this: the relay has restarted by then. Later tries wait as deferred ones do.
@@ -123,6 +126,9 @@ pub struct Run {
     live: usize,
     ever_up: bool,
     downs: u32,
+    /// Connections there may be; each of them says once when none can be had.
+    seats: u32,
+    stop: CancellationToken,
     /// Set once the run is to end; nothing new is granted from then on.
     end: Option<End>,
 }
@@ -133,11 +139,26 @@ impl Run {
         let ready = Arc::new(Ready::default());
         let (crew, reports) = Crew::new(means.relays.clone(), ready.clone());
         let alarm = Alarm::new(accepted_ever);
-        Self { means, issue, press, ready, crew, reports, alarm, live: 0, ever_up: false, downs: 0, end: None }
+        Self {
+            means,
+            issue,
+            press,
+            ready,
+            crew,
+            reports,
+            alarm,
+            live: 0,
+            ever_up: false,
+            downs: 0,
+            seats: 1,
+            stop: CancellationToken::new(),
+            end: None,
+        }
     }
 
     /// Delivers batch after batch. On an error (fenced, or the store failed) everything is dropped and nothing more is recorded.
     pub async fn until_nothing_is_due(mut self, stop: &CancellationToken) -> Result<End> {
+        self.stop = stop.clone();
         loop {
             if stop.is_cancelled() {
                 self.end.get_or_insert(End::Stopped);
@@ -145,11 +166,12 @@ impl Run {
             if self.end.is_some() {
                 break;
             }
-            let now = self.means.clock.now();
-            let Some((lease, leased)) = self.means.store.claim(self.issue, &self.means.worker, CLAIM_MAX, LEASE, now).await? else {
-                break;
-            };
+            let Means { store, worker, clock, .. } = &self.means;
+            let claimed = self.surely(|| Box::pin(store.claim(self.issue, worker, CLAIM_MAX, LEASE, clock.now()))).await?;
+            let Some((lease, leased)) = claimed else { break };
             self.crew.grow(leased.len());
+            let seats = leased.len().min(self.means.relays.connections());
+            self.seats = self.seats.max(u32::try_from(seats).unwrap_or(u32::MAX));
             self.batch(lease, leased, stop).await?;
         }
         self.ready.close();
@@ -188,21 +210,15 @@ impl Run {
                 _ = look.tick(), if self.end.is_none() => self.end = self.means.halted(self.issue).await.then_some(End::Halted),
                 made = made.recv(), if batch.takes_more() && self.end.is_none() => self.take(made, &mut batch).await?,
                 () = batch.timer.wait() => batch.timer.ring(),
-                _ = renew.tick() => self.renew(&mut batch).await?,
+                _ = renew.tick() => {
+                    let Means { store, clock, .. } = &self.means;
+                    batch.lease = self.surely(|| Box::pin(store.renew(&batch.lease, LEASE, clock.now()))).await?;
+                }
                 () = maybe(&mut drain) => break,
             }
         }
-        self.means.store.release(&batch.lease, self.means.clock.now()).await
-    }
-
-    /// Makes the lease last. A store that fails now is asked again after another third of it; what was sent meanwhile is not given up for that.
-    async fn renew(&self, batch: &mut Batch) -> Result<()> {
-        match self.means.store.renew(&batch.lease, LEASE, self.means.clock.now()).await {
-            Ok(lease) => batch.lease = lease,
-            Err(StoreError::Database(error)) => tracing::error!(issue = self.issue.0, "the store failed to renew a lease: {error}"),
-            Err(error) => return Err(error),
-        }
-        Ok(())
+        let Means { store, clock, .. } = &self.means;
+        self.surely(|| Box::pin(store.release(&batch.lease, clock.now()))).await
     }
 
     /// Composes in chunks beside the sending, two at a time, a little ahead of the sending.
@@ -237,26 +253,41 @@ impl Run {
     async fn commit(&mut self, batch: &mut Batch) -> Result<()> {
         let group = batch.group(self.grants_now(batch), self.ready.len());
         let intents: Vec<SubscriberId> = group.jobs.iter().map(|job| job.subscriber).collect();
-        let standing = self.commit_surely(&batch.lease, &group.records, &intents).await?;
+        let Means { store, clock, .. } = &self.means;
+        let standing = self.surely(|| Box::pin(store.commit(&batch.lease, &group.records, &intents, clock.now()))).await?;
         let dropped = standing.len() < intents.len();
         self.ready.extend(batch.granted(group, &standing).into_iter());
         if dropped && self.end.is_none() {
-            self.end = self.means.halted(self.issue).await.then_some(End::Halted);
+            let row = self.surely(|| Box::pin(self.means.store.issue(self.issue))).await?;
+            if row.is_none_or(|row| row.status != IssueStatus::Sending) {
+                self.end = Some(End::Halted);
+            }
         }
         Ok(())
     }
 
-    /// A commit that failed is made again, the same, until the store can: nothing is sent meanwhile without its intent.
-    async fn commit_surely(&self, lease: &Lease, records: &[Record], intents: &[SubscriberId]) -> Result<Vec<SubscriberId>> {
-        let mut tries = 0;
+    /// A step of the ledger that failed is made again, the same, until the store can: nothing is sent meanwhile without its intent, and no result is dropped.
+    /// Once told to stop it waits no longer than [`LEDGER_DRAIN`].
+    async fn surely<'a, T>(&self, step: impl Fn() -> BoxFuture<'a, Result<T>>) -> Result<T> {
+        let mut patience = std::pin::pin!(async {
+            self.stop.cancelled().await;
+            tokio::time::sleep(LEDGER_DRAIN).await;
+        });
+        let mut tries: u32 = 0;
         loop {
-            match self.means.store.commit(lease, records, intents, self.means.clock.now()).await {
-                Err(StoreError::Database(error)) if tries < COMMIT_TRIES => {
-                    tries += 1;
-                    tracing::error!(issue = self.issue.0, tries, "the store failed, sending waits: {error}");
-                    tokio::time::sleep(COMMIT_AGAIN).await;
-                }
-                result => return result,
+            let result = tokio::select! {
+                biased;
+                result = step() => result,
+                () = &mut patience => return Err(StoreError::Refused("the store did not answer before the stop".to_owned())),
+            };
+            let Err(StoreError::Database(error)) = result else { return result };
+            if tries.is_multiple_of(LEDGER_LOG_EVERY) {
+                tracing::error!(issue = self.issue.0, tries, "the store failed, sending waits: {error}");
+            }
+            tries += 1;
+            tokio::select! {
+                () = tokio::time::sleep(LEDGER_AGAIN) => {}
+                () = &mut patience => return Err(StoreError::Database(error)),
             }
         }
     }
@@ -326,11 +357,13 @@ impl Run {
         self.downs += 1;
         let reason = errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
         batch.add(self.ready.drain().into_iter().map(|job| not_sent(job.subscriber)).collect());
-        let hopeless = |error: &ConnectError| matches!(error.fault, ConnectFault::Auth | ConnectFault::Refused);
-        if !errors.is_empty() && errors.iter().all(hopeless) {
+        // A relay that loses its TLS for a moment gets a few tries; a login or a flat refusal does not mend itself.
+        let tries = if errors.iter().any(|error| error.fault == ConnectFault::Tls) { DOWNS_MAX.saturating_mul(self.seats) } else { 1 };
+        let hopeless = errors.iter().all(|error| error.fault != ConnectFault::Unreachable);
+        if hopeless && !errors.is_empty() && self.downs >= tries {
             return self.pause(&format!("no relay takes our mail: {reason}. Nothing is lost: mend it, then resume")).await;
         }
-        if !self.means.patient && !self.ever_up && self.downs >= DOWNS_MAX {
+        if !self.means.patient && !self.ever_up && self.downs >= DOWNS_MAX.saturating_mul(self.seats) {
             self.end.get_or_insert(End::Unreachable(reason));
         }
         Ok(())
@@ -339,18 +372,11 @@ impl Run {
     async fn pause(&mut self, reason: &str) -> Result<()> {
         tracing::error!(issue = self.issue.0, "paused: {reason}");
         self.end.get_or_insert(End::Halted);
-        let mut tries = 0;
-        loop {
-            match self.means.store.pause_issue(self.issue, reason, self.means.clock.now()).await {
-                // Somebody paused or cancelled it first: that is as good.
-                Err(StoreError::Refused(_)) => return Ok(()),
-                Err(StoreError::Database(error)) if tries < COMMIT_TRIES => {
-                    tries += 1;
-                    tracing::error!(issue = self.issue.0, tries, "the store failed, the issue is not paused yet: {error}");
-                    tokio::time::sleep(COMMIT_AGAIN).await;
-                }
-                result => return result,
-            }
+        let Means { store, clock, .. } = &self.means;
+        match self.surely(|| Box::pin(store.pause_issue(self.issue, reason, clock.now()))).await {
+            // Somebody paused or cancelled it first: that is as good.
+            Err(StoreError::Refused(_)) => Ok(()),
+            result => result,
         }
     }
 

@@ -13,8 +13,10 @@ mod audience;
 mod leases;
 mod open;
 mod postgres;
+mod restored;
 mod sql;
 mod standing;
+mod strikes;
 mod upsert;
 
 use std::fs::{File, OpenOptions, TryLockError};

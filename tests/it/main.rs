@@ -8,6 +8,8 @@ mod content;
 mod control;
 mod crash;
 mod digest;
+mod dkim;
+mod faults;
 mod feed;
 mod fetch;
 mod inbox;

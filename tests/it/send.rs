@@ -1,5 +1,5 @@
 //! Tests of the send room, through its door.
 
-mod driver;
+pub mod driver;
 mod leaves;
-mod ledger;
+pub mod ledger;

@@ -245,8 +245,8 @@ impl Play {
         if ended.is_err() || (healthy && took > DRAIN_MAX + 20 * self.plan.store_takes) {
             inner.wrong(format!("worker {worker} was told to stop and needed {took:?}"));
         }
-        // Who was not done in time was cut off.
-        if took >= DRAIN {
+        // Who was not done in time was cut off, as was who waited for a store that did not answer.
+        if took >= DRAIN || !healthy {
             inner.doubt(worker);
         }
         if healthy && self.plan.weather.answer_late == 0 && !inner.is_dead(worker) {
