@@ -108,7 +108,7 @@ impl Both {
             (6..=12, Some(lease)) => {
                 let (results, intents) = self.group();
                 let said = self.store.commit(&lease, &results, &intents, now).await;
-                say(&format!("commit {results:?} {intents:?}"), said, self.books.commit(&lease, &results, &intents, now))
+                say(&format!("commit {results:?} {intents:?}"), said, self.books.commit(&lease, &results, &intents))
             }
             (13, Some(lease)) => {
                 let said = self.store.renew(&lease, length, now).await;

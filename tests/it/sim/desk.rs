@@ -180,11 +180,11 @@ impl Ledger for Desk {
         lease: &'a Lease,
         results: &'a [Record],
         intents: &'a [SubscriberId],
-        now: Timestamp,
+        _now: Timestamp,
     ) -> Answer<'a, Vec<SubscriberId>> {
         let (lease, results, intents, worker) = (*lease, results.to_vec(), intents.to_vec(), self.worker);
         self.ask("commit", move |inner| {
-            let standing = inner.books.commit(&lease, &results, &intents, now)?;
+            let standing = inner.books.commit(&lease, &results, &intents)?;
             let recorded: Vec<SubscriberId> = results.iter().map(|result| result.subscriber).collect();
             inner.tell(|| format!("worker {worker} records {} and intends {} of {}", recorded.len(), standing.len(), intents.len()));
             inner.committed(worker, &recorded, &standing);
