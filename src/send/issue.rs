@@ -88,6 +88,7 @@ impl Means {
             }
         };
         tokio::select! {
+            biased;
             () = stop.cancelled() => false,
             () = halted => false,
             () = tokio::time::sleep(time) => true,

@@ -304,11 +304,12 @@ async fn look_again(tx: &mut Tx, lease: &Lease, intents: &[SubscriberId], now: T
     Ok(stay)
 }
 
+/// What was asked for and may not be sent now goes back; also what was intended by the same commit made before, whose answer was lost.
 async fn give_back(tx: &mut Tx, lease: &Lease, intents: &[SubscriberId], state: DeliveryState, now: Timestamp) -> Result<()> {
     let mut args = args![lease.issue, lease.epoch, now, state];
     let ids = in_list(&mut args, intents.iter().copied());
     let sql = format!(
-        "UPDATE deliveries SET state = $4, lease = NULL, changed_at = $3 WHERE issue_id = $1 AND subscriber_id IN ({ids}) AND lease = $2 AND state = 1"
+        "UPDATE deliveries SET state = $4, lease = NULL, changed_at = $3 WHERE issue_id = $1 AND subscriber_id IN ({ids}) AND lease = $2 AND state IN (1, 2)"
     );
     tx.run(sql, args).await.map(|_| ())
 }

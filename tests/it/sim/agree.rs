@@ -40,6 +40,23 @@ async fn the_model_of_the_ledger_answers_as_the_store_does() {
     }
 }
 
+#[tokio::test]
+async fn an_intent_whose_answer_was_lost_is_given_back_when_the_issue_is_paused_meanwhile() {
+    let both = Both::new(0).await;
+    let (store, now, nothing) = (&both.store, both.now, Vec::new());
+    store.sendable_issues(now).await.unwrap();
+    let (lease, leased) = store.claim(ISSUE, "worker", 3, Duration::from_secs(120), now).await.unwrap().unwrap();
+    let intents: Vec<SubscriberId> = leased.iter().map(|leased| leased.subscriber.id).collect();
+    assert_eq!(store.commit(&lease, &nothing, &intents, now).await.unwrap(), intents);
+    // The worker never hears this answer; so it asks again, and nothing of them has left.
+    store.pause_issue(ISSUE, "by hand", now).await.unwrap();
+    assert_eq!(store.commit(&lease, &nothing, &intents, now).await.unwrap(), []);
+    store.release(&lease, now).await.unwrap();
+    store.recover(true, OnUnknown::Hold, now).await.unwrap();
+    let counts = store.counts(ISSUE).await.unwrap();
+    assert_eq!((counts.queued, counts.unknown), (READERS as u64, 0), "nobody is held as unknown who was never sent to: {counts:?}");
+}
+
 impl Both {
     async fn new(seed: u64) -> Self {
         let folder = tempfile::tempdir().unwrap();
@@ -91,7 +108,7 @@ impl Both {
             (6..=12, Some(lease)) => {
                 let (results, intents) = self.group();
                 let said = self.store.commit(&lease, &results, &intents, now).await;
-                say(&format!("commit {results:?} {intents:?}"), said, self.books.commit(&lease, &results, &intents, now))
+                say(&format!("commit {results:?} {intents:?}"), said, self.books.commit(&lease, &results, &intents))
             }
             (13, Some(lease)) => {
                 let said = self.store.renew(&lease, length, now).await;

@@ -122,6 +122,7 @@ impl Books {
         if self.status != IssueStatus::Sending {
             return None;
         }
+        self.started_at.get_or_insert(now);
         let lease = Lease { epoch: self.next_epoch, issue: ISSUE, until: now.plus(length) };
         self.next_epoch += 1;
         let due = |row: &&Row| row.state == DeliveryState::Deferred && row.next_at.is_some_and(|at| at <= now);
@@ -147,12 +148,11 @@ impl Books {
             return None;
         }
         self.leases.insert(lease.epoch, lease.until);
-        self.started_at.get_or_insert(now);
         Some((lease, claimed))
     }
 
     pub fn renew(&mut self, lease: &Lease, length: Duration, now: Timestamp) -> Result<Lease> {
-        self.fence(lease, now)?;
+        self.fence(lease)?;
         let until = now.plus(length);
         self.leases.insert(lease.epoch, until);
         Ok(Lease { until, ..*lease })
@@ -185,8 +185,8 @@ impl Books {
         recovered
     }
 
-    pub fn commit(&mut self, lease: &Lease, results: &[Record], intents: &[SubscriberId], now: Timestamp) -> Result<Vec<SubscriberId>> {
-        self.fence(lease, now)?;
+    pub fn commit(&mut self, lease: &Lease, results: &[Record], intents: &[SubscriberId]) -> Result<Vec<SubscriberId>> {
+        self.fence(lease)?;
         for result in results {
             self.record(lease.epoch, result);
         }
@@ -198,7 +198,7 @@ impl Books {
             if self.status != IssueStatus::Sending {
                 let again = self.again(DeliveryState::Queued);
                 let row = self.rows.get_mut(id).unwrap();
-                if row.state == DeliveryState::Leased {
+                if matches!(row.state, DeliveryState::Leased | DeliveryState::Attempting) {
                     (row.state, row.lease) = (again, None);
                 }
             } else if !self.skip_if_gone(*id) {
@@ -286,13 +286,19 @@ impl Books {
         self.suppressed.clone()
     }
 
+    /// The leases there are.
+    pub fn leases(&self) -> Vec<i64> {
+        self.leases.keys().copied().collect()
+    }
+
     /// The soonest end of a lease.
     pub fn lease_over(&self) -> Option<Timestamp> {
         self.leases.values().min().copied()
     }
 
-    fn fence(&self, lease: &Lease, now: Timestamp) -> Result<()> {
-        if self.leases.get(&lease.epoch).is_some_and(|until| *until > now) { Ok(()) } else { Err(StoreError::Fenced) }
+    /// A lease is its owner's until somebody takes it, also when its time is over.
+    fn fence(&self, lease: &Lease) -> Result<()> {
+        if self.leases.contains_key(&lease.epoch) { Ok(()) } else { Err(StoreError::Fenced) }
     }
 
     fn again(&self, state: DeliveryState) -> DeliveryState {

@@ -32,38 +32,43 @@ struct Fate {
 impl Desk {
     /// Lets `work` be done on the books. It is done by the store, which goes on when the worker dies meanwhile.
     fn ask<T: Send + 'static>(&self, what: &'static str, work: impl FnOnce(&mut Inner) -> Result<T> + Send + 'static) -> Answer<'_, T> {
-        let (tell, told) = oneshot::channel();
-        let desk = self.clone();
-        let job = async move {
-            let fate = desk.fate();
-            if !fate.before.is_zero() {
-                sleep(fate.before).await;
-            }
-            let mut inner = desk.scene.lock();
-            let result = if fate.fails { Err(failed()) } else { work(&mut inner) };
-            let result = if fate.answer_lost && result.is_ok() { Err(failed()) } else { result };
-            if let Err(error) = &result {
-                inner.tell(|| {
-                    let lost = if fate.answer_lost { "done, its answer lost" } else { "refused" };
-                    format!("the store, to worker {}: {what} {lost}: {error}", desk.worker)
-                });
-                // A worker that hears this of anything but a commit gives its run up.
-                let again = what == "commit" && matches!(error, StoreError::Database(_));
-                if !again && !matches!(error, StoreError::Refused(_)) {
-                    inner.doubt(desk.worker);
-                }
-            }
-            drop(inner);
-            // Nobody waits for the answer when the worker has died.
-            let _ = tell.send(result);
-        };
         Box::pin(async move {
             self.may_act().await;
-            tokio::spawn(job);
-            let result = told.await.unwrap();
+            let fate = self.fate();
+            let result = if fate.before.is_zero() {
+                self.done(what, &fate, work)
+            } else {
+                let (tell, told) = oneshot::channel();
+                let desk = self.clone();
+                tokio::spawn(async move {
+                    sleep(fate.before).await;
+                    // Nobody waits for the answer when the worker has died.
+                    let _ = tell.send(desk.done(what, &fate, work));
+                });
+                told.await.unwrap()
+            };
             self.may_act().await;
             result
         })
+    }
+
+    fn done<T>(&self, what: &'static str, fate: &Fate, work: impl FnOnce(&mut Inner) -> Result<T>) -> Result<T> {
+        let mut inner = self.scene.lock();
+        // On SQLite a statement is done by the process that asks, and dies with it.
+        let dead = inner.plan.alone && inner.is_dead(self.worker);
+        let result = if fate.fails || dead { Err(failed()) } else { work(&mut inner) };
+        let result = if fate.answer_lost && result.is_ok() { Err(failed()) } else { result };
+        if let Err(error) = &result {
+            inner.tell(|| {
+                let lost = if fate.answer_lost { "done, its answer lost" } else { "refused" };
+                format!("the store, to worker {}: {what} {lost}: {error}", self.worker)
+            });
+            // Whoever hears this gives up what is on its way. Any other error is to be borne without that.
+            if matches!(error, StoreError::Fenced) {
+                inner.doubt(self.worker);
+            }
+        }
+        result
     }
 
     async fn may_act(&self) {
@@ -137,7 +142,7 @@ impl Ledger for Desk {
             let claimed = inner.books.claim(limit, length, now);
             if let Some((lease, leased)) = &claimed {
                 inner.tell(|| format!("worker {worker} claims {} under lease {}", leased.len(), lease.epoch));
-                inner.claimed(worker, leased.iter().map(|leased| leased.subscriber.id));
+                inner.claimed(worker, lease.epoch, leased.iter().map(|leased| leased.subscriber.id));
             }
             Ok(claimed)
         })
@@ -160,7 +165,9 @@ impl Ledger for Desk {
     fn recover(&self, all: bool, on_unknown: OnUnknown, now: Timestamp) -> Answer<'_, Recovered> {
         let worker = self.worker;
         self.ask("recovery", move |inner| {
+            let before = inner.books.leases();
             let recovered = inner.books.recover(all, on_unknown, now);
+            inner.taken_from_owners(&before);
             if recovered != Recovered::default() {
                 inner.tell(|| format!("worker {worker} finds {} never begun and {} in doubt", recovered.requeued, recovered.unknown));
             }
@@ -173,11 +180,11 @@ impl Ledger for Desk {
         lease: &'a Lease,
         results: &'a [Record],
         intents: &'a [SubscriberId],
-        now: Timestamp,
+        _now: Timestamp,
     ) -> Answer<'a, Vec<SubscriberId>> {
         let (lease, results, intents, worker) = (*lease, results.to_vec(), intents.to_vec(), self.worker);
         self.ask("commit", move |inner| {
-            let standing = inner.books.commit(&lease, &results, &intents, now)?;
+            let standing = inner.books.commit(&lease, &results, &intents)?;
             let recorded: Vec<SubscriberId> = results.iter().map(|result| result.subscriber).collect();
             inner.tell(|| format!("worker {worker} records {} and intends {} of {}", recorded.len(), standing.len(), intents.len()));
             inner.committed(worker, &recorded, &standing);

@@ -33,7 +33,7 @@ const DRAIN_MAX: Duration = Duration::from_secs(10);
 /// When all is calm everything must have its end within so many looks at the ledger; the last may be days later.
 const LOOKS_MAX: usize = 300;
 /// No run may take longer, whatever the relay does.
-const RUN_MAX: Duration = Duration::from_secs(2 * 24 * 3600);
+const RUN_MAX: Duration = Duration::from_secs(2 * 3600);
 
 /// A simulation that is over.
 pub struct Played {
@@ -233,7 +233,7 @@ impl Play {
 
     /// SIGTERM: what is on its way is awaited, nothing new begins, and soon it is over.
     async fn stop(&self, life: Life) {
-        let (healthy, worker) = (self.healthy(), life.worker);
+        let (healthy, worker) = (self.plan.weather.store_is_well(), life.worker);
         self.scene.freeze(worker, false);
         self.scene.tell(|| format!("worker {worker} is told to stop"));
         let told = Instant::now();
@@ -245,19 +245,13 @@ impl Play {
         if ended.is_err() || (healthy && took > DRAIN_MAX + 20 * self.plan.store_takes) {
             inner.wrong(format!("worker {worker} was told to stop and needed {took:?}"));
         }
-        // Who was not done in time was cut off.
-        if took >= DRAIN {
+        // Who was not done in time was cut off, as was who waited for a store that did not answer.
+        if took >= DRAIN || !healthy {
             inner.doubt(worker);
         }
         if healthy && self.plan.weather.answer_late == 0 && !inner.is_dead(worker) {
             inner.judge_stopped(worker);
         }
-    }
-
-    /// Whether the store has nothing wrong with it in this simulation.
-    fn healthy(&self) -> bool {
-        let weather = &self.plan.weather;
-        weather.store_fails + weather.store_answer_lost + weather.store_slow + weather.store_hangs == 0
     }
 
     /// Faults cease, and everything must have its end.

@@ -28,6 +28,7 @@ pub struct Worker {
     frozen: bool,
     steps: u64,
     dies_at: Option<u64>,
+    frozen_ever: bool,
     pub died: Arc<Notify>,
     /// Its clock is so much off.
     pub skew_micros: i64,
@@ -67,6 +68,7 @@ pub struct Inner {
     by_address: HashMap<String, SubscriberId>,
     copies: Vec<Copy>,
     intents: HashMap<(usize, SubscriberId), Intent>,
+    owners: HashMap<i64, usize>,
     /// Whose last Attempt may have arrived without our knowing.
     doubtful: BTreeSet<SubscriberId>,
     pace: BTreeMap<usize, VecDeque<Instant>>,
@@ -95,6 +97,7 @@ impl Scene {
             by_address,
             copies: Vec::new(),
             intents: HashMap::new(),
+            owners: HashMap::new(),
             doubtful: BTreeSet::new(),
             pace: BTreeMap::new(),
             begun: Instant::now(),
@@ -157,6 +160,7 @@ impl Scene {
         let mut inner = self.lock();
         inner.tell(|| format!("worker {worker} {}", if frozen { "is frozen" } else { "thaws" }));
         inner.workers[worker].frozen = frozen;
+        inner.workers[worker].frozen_ever |= frozen;
         for waker in std::mem::take(&mut inner.workers[worker].wakers) {
             waker.wake();
         }
@@ -252,9 +256,24 @@ impl Inner {
     }
 
     /// The ledger has given these to `worker` anew: whatever it intended before counts no more.
-    pub fn claimed(&mut self, worker: usize, who: impl Iterator<Item = SubscriberId>) {
+    pub fn claimed(&mut self, worker: usize, lease: i64, who: impl Iterator<Item = SubscriberId>) {
+        self.owners.insert(lease, worker);
         for who in who {
             self.intents.remove(&(worker, who));
+        }
+    }
+
+    /// Recovery was made: those of the leases `before` that are no more were taken from their owners, whose open work is in doubt from here on.
+    pub fn taken_from_owners(&mut self, before: &[i64]) {
+        let left = self.books.leases();
+        for lease in before.iter().filter(|lease| !left.contains(lease)) {
+            let owner = self.owners[lease];
+            let honest = self.workers.iter().all(|worker| worker.skew_micros == 0) && self.plan.weather.store_is_well();
+            let life = &self.workers[owner];
+            if honest && !life.dead && !life.frozen_ever && life.doubts.is_empty() {
+                self.wrong(format!("lease {lease} of worker {owner} ran out, and the worker was alive and well"));
+            }
+            self.doubt(owner);
         }
     }
 
@@ -388,7 +407,8 @@ impl Inner {
             let intended = self.intents.get(&(worker, copy.who)).is_some_and(|intent| intent.taken);
             copy.worker == worker && intended && row.state == DeliveryState::Attempting && self.was_read(copy)
         };
-        if let Some(who) = self.copies.iter().find(open).map(|copy| copy.who) {
+        let doubts = !self.workers[worker].doubts.is_empty();
+        if let Some(who) = self.copies.iter().filter(|_| !doubts).find(open).map(|copy| copy.who) {
             self.wrong(format!("worker {worker} stopped and did not record that {} was taken", self.name(who)));
         }
     }

@@ -76,6 +76,11 @@ impl Weather {
         }
         weather
     }
+
+    /// Whether the store has nothing wrong with it.
+    pub fn store_is_well(&self) -> bool {
+        self.store_fails + self.store_answer_lost + self.store_slow + self.store_hangs == 0
+    }
 }
 
 /// Everything that is fixed for one simulation.
@@ -109,7 +114,7 @@ impl Plan {
         let alone = rng.random_ratio(1, 2);
         let millis = |choices: &[u64], rng: &mut StdRng| Duration::from_millis(choices[rng.random_range(0..choices.len())]);
         Self {
-            people: if rng.random_ratio(1, 24) { rng.random_range(100..240) } else { rng.random_range(5..=60) },
+            people: if rng.random_ratio(1, 32) { rng.random_range(100..240) } else { rng.random_range(5..=40) },
             connections: rng.random_range(1..=4),
             messages_per_connection: [1, 3, 10, 100][rng.random_range(0..4)],
             pipelining: rng.random_ratio(4, 5),
