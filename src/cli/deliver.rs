@@ -8,7 +8,7 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio_util::sync::CancellationToken;
 
-use super::output::{duration, number};
+use super::output::{duration, number, wrapped};
 use super::standing::{self, Standing};
 use super::{Context, Exit, Failure, issues};
 use crate::app::{self, App, Stopwatch};
@@ -113,7 +113,7 @@ async fn until_settled(context: &Context, app: &App, id: IssueId, stop: &Cancell
         let next = due.unwrap_or(now).max(now.plus(LOOK));
         if due.is_some() && due != said {
             let at = next.in_zone(app.config.site.timezone).format("%H:%M").to_string();
-            context.out.note(format!("{}; the next try is at {at} (Ctrl-C is safe: `postrider run` goes on)", issues::sentence(&counts)));
+            note(context, &format!("{}; the next try is at {at} (Ctrl-C is safe: `postrider run` goes on)", issues::sentence(&counts)));
             said = due;
         }
         while app.clock.now() < next {
@@ -221,24 +221,28 @@ async fn report(context: &Context, app: &App, id: IssueId, ended: Ended, time: D
         context.out.data(&Standing::read(app, id).await?.json());
     } else {
         let what = format!("issue {} \"{}\": {}", id.0, row.subject, issues::sentence(&counts));
-        context.out.say(format!("{what} ({} in {})", row.status.word(), duration(time)));
+        context.out.say(wrapped("", &format!("{what} ({} in {})", row.status.word(), duration(time))).join("\n"));
     }
     let go_on = format!("nothing is lost: `postrider issues resume {}` or `postrider run` goes on", id.0);
     match ended {
         Ended::StoreFailed(reason) => Err(Failure::new(Exit::Remote, Fault::error("store", reason).hint(go_on))),
         Ended::Remote(reason) => Err(Failure::new(Exit::Remote, Fault::error("relay", reason).hint(go_on))),
         Ended::Stopped => {
-            context.out.note(format!("stopped. {go_on}"));
+            note(context, &format!("stopped. {go_on}"));
             Ok(Exit::Problems)
         }
         Ended::Settled => Ok(settled_exit(context, &row, &counts)),
     }
 }
 
+fn note(context: &Context, text: &str) {
+    context.out.note(wrapped("", text).join("\n"));
+}
+
 fn settled_exit(context: &Context, row: &IssueRow, counts: &Counts) -> Exit {
     match row.status {
         IssueStatus::Paused => {
-            context.out.note(format!("{}; `postrider issues resume {}` goes on", standing::status_words(row), row.id.0));
+            note(context, &format!("{}; `postrider issues resume {}` goes on", standing::status_words(row), row.id.0));
             Exit::Problems
         }
         _ if counts.failed + counts.unknown > 0 => {

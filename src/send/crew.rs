@@ -168,7 +168,9 @@ impl Seat {
                 () = self.closed() => return,
             };
             self.report(Report::Up);
+            let connected = known.meter().connected();
             let more = self.serve(&known, connection).await;
+            drop(connected);
             self.report(Report::Gone);
             if !more {
                 return;

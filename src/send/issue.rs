@@ -23,6 +23,7 @@ use crate::config::OnUnknown;
 use crate::model::{Clock, IssueId, IssueStatus, Outcome, SubscriberId, Timestamp};
 use crate::store::deliveries::{Lease, Leased, Record};
 use crate::store::{Result, StoreError};
+use crate::telemetry::metrics;
 
 /// Results that may wait to be recorded; sending waits when there are so many.
 pub const UNRECORDED_MAX: usize = 64;
@@ -261,6 +262,7 @@ impl Run {
         let intents: Vec<SubscriberId> = group.jobs.iter().map(|job| job.subscriber).collect();
         let Means { store, clock, .. } = &self.means;
         let standing = self.surely(|| Box::pin(store.commit(&batch.lease, &group.records, &intents, clock.now()))).await?;
+        group.records.iter().for_each(|record| metrics::outcome(&record.outcome, record.next_at.is_some()));
         let dropped = standing.len() < intents.len();
         self.ready.extend(batch.granted(group, &standing).into_iter());
         if dropped && self.end.is_none() {

@@ -14,6 +14,7 @@ use super::smtp::{Connection, Mode, Timeouts};
 use super::wary::Wary;
 use super::world::World;
 use crate::model::{Relay, Timestamp};
+use crate::telemetry::metrics::{self, Phase, Timer};
 
 /// All Relays, in order of preference.
 pub struct Relays {
@@ -93,6 +94,11 @@ impl Known {
         }
     }
 
+    /// What is measured of this relay.
+    pub fn meter(&self) -> Arc<metrics::Relay> {
+        metrics::relay(&self.relay.name)
+    }
+
     /// The pace of this relay, if it has one.
     pub fn pacer(&self) -> Option<&Pacer> {
         self.pacer.as_ref()
@@ -109,12 +115,16 @@ impl Known {
             return None;
         }
         let mode = self.mode(&relays.memory).await;
+        let timer = Timer::start();
         match connect_through(&*relays.world.dial, &self.relay, &relays.trust, mode, &relays.timeouts).await {
             Ok(connection) => {
+                timer.phase(Phase::Connect);
+                self.meter().tried(true);
                 *lock(&self.fault) = None;
                 Some(connection)
             }
             Err(error) => {
+                self.meter().tried(false);
                 if error.fault == ConnectFault::Tls {
                     // Somebody may be stripping it: that is worth a person's attention, and mail waits rather than go in plain text.
                     tracing::error!(relay = self.relay.name, phase = error.reply.phase, "no TLS, so no mail: {}", error.reply.text);

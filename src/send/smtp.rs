@@ -14,6 +14,7 @@ use super::window::Flight;
 use super::wire::{Broken, Wire};
 use crate::model::Relay;
 use crate::model::outcome::{FailureClass, Outcome};
+use crate::telemetry::metrics::{Phase, Timer};
 
 /// Refused envelopes since the last accepted message before the connection is renewed: Postfix sleeps a second per error above 10
 /// (an envelope makes two), and Exim closes at the 11th RSET.
@@ -244,6 +245,7 @@ impl Connection {
 
     /// Gets the envelope of `mail` answered.
     async fn envelope(&mut self, mail: &Mail) -> Step {
+        let timer = Timer::start();
         let opened = std::mem::take(&mut self.opened);
         let rset = std::mem::take(&mut self.needs_rset);
         let answers = if self.mode == Mode::Sequential || (mail.careful && !opened) {
@@ -269,6 +271,7 @@ impl Connection {
                 }
             }
         };
+        timer.phase(Phase::Envelope);
         answers.judge()
     }
 
@@ -345,6 +348,7 @@ impl Connection {
     async fn content(&mut self, mail: &Mail, next: Option<&Mail>) -> Delivered {
         let rides = |next: &&Mail| self.mode == Mode::Pipe1 && self.messages_left > 0 && !next.careful && self.inadmissible(next).is_none();
         let next = next.filter(rides);
+        let timer = Timer::start();
         let written = match next {
             None => self.wire.write(&mail.wire, self.timeouts.block).await,
             Some(next) => {
@@ -356,7 +360,9 @@ impl Connection {
         };
         let dot_left = !matches!(&written, Err((taken, _)) if *taken < mail.wire.len());
         let wait = if written.is_ok() { self.timeouts.last } else { LAST_WORDS.min(self.timeouts.last) };
-        match self.wire.reply(wait).await {
+        let answer = self.wire.reply(wait).await;
+        timer.phase(Phase::Content);
+        match answer {
             Ok(reply) if dot_left => self.answered(reply, next.is_some(), written.is_ok()),
             // The dot was not sent, so nothing was accepted, whatever was said; a refusal in mid-content is a refusal.
             Ok(reply) if reply.code > 421 => self.close(classify::outcome(reply.to_reply("final")), Fate::Lost),

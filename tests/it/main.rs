@@ -13,6 +13,7 @@ mod faults;
 mod feed;
 mod fetch;
 mod inbox;
+mod numbers;
 mod peers;
 mod pipeline;
 mod report;
