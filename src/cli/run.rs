@@ -12,8 +12,9 @@ pub async fn run(context: &Context, args: &RunArgs) -> Result<Exit, Failure> {
         let hint = "this version does web, schedule and send; fetch and bounce are taken with them and do nothing yet";
         return Err(Failure::usage(format!("there is nothing to do for {}", args.roles.join(", ")), hint));
     }
-    let app = context.app().await?;
+    // Before the store is opened, which may take a moment: whoever stops the service meanwhile wants a clean end too.
     let stop = app::stop_on_signals();
+    let app = context.app().await?;
     tracing::info!(roles = args.roles.join(","), "postrider is up");
     app.serve(&roles, None, stop, |address| tracing::info!("listening on http://{address}")).await?;
     tracing::info!("drained; nothing is in doubt");

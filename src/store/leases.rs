@@ -14,8 +14,6 @@ use crate::model::{DeliveryState, IssueId, IssueStatus, ListId, SubscriberId, Su
 
 /// The least that is claimed at a time where workers share: fewer would be composed and committed at a loss.
 const CLAIM_MIN: u32 = 16;
-/// More workers than claims are made small for.
-const WORKERS_MAX: i64 = 64;
 
 /// A Delivery that could be claimed, with what decides whether it still should be. The person is missing once erased.
 #[derive(sqlx::FromRow)]
@@ -142,15 +140,15 @@ async fn begun_status(tx: &mut Tx, issue: IssueId, now: Timestamp) -> Result<Iss
 /// Where several workers claim, none takes more than a quarter of its share of what is left, so that a small Issue is shared too and all end together.
 async fn fair_part(tx: &mut Tx, issue: IssueId, limit: u32, now: Timestamp) -> Result<u32> {
     let Tx::Postgres(..) = tx else { return Ok(limit) };
-    let enough = i64::from(limit) * 4 * WORKERS_MAX;
+    // No more of the queue is counted than makes a difference: a claim must cost the same in an Issue of ten and of a million.
     let sql = format!(
-        "SELECT (SELECT COUNT(*) FROM (SELECT 1 FROM deliveries WHERE issue_id = $1 AND state = 0 LIMIT $2) AS q),
-             (SELECT COUNT(DISTINCT worker) FROM leases WHERE issue_id = $1 AND until_at > {})",
+        "SELECT (SELECT COUNT(*) FROM (SELECT 1 FROM deliveries WHERE issue_id = $1 AND state = 0 LIMIT $2 * GREATEST(w.workers, 1)) AS q), w.workers
+         FROM (SELECT COUNT(DISTINCT worker) AS workers FROM leases WHERE issue_id = $1 AND until_at > {}) AS w",
         tx.clock("$3")
     );
-    let row: Option<(i64, i64)> = tx.row(sql, args![issue, enough, now]).await?;
+    let row: Option<(i64, i64)> = tx.row(sql, args![issue, i64::from(limit) * 4, now]).await?;
     let (left, workers) = row.unwrap_or_default();
-    let part = left / (4 * workers.clamp(1, WORKERS_MAX));
+    let part = left / (4 * workers.max(1));
     Ok(limit.min(u32::try_from(part).unwrap_or(limit).max(CLAIM_MIN)))
 }
 
