@@ -206,6 +206,7 @@ fn relay(addr: SocketAddr, connections: usize) -> Relay {
         rate: None,
         domain_rates: BTreeMap::new(),
         pipelining: true,
+        window: 0,
         hello: None,
     }
 }

@@ -76,6 +76,7 @@ fn confine(config: &mut Config, inbox: SocketAddr) {
         rate: None,
         domain_rates: Default::default(),
         pipelining: true,
+        window: 0,
         hello: None,
     }];
 }

@@ -18,6 +18,8 @@ const PORT_SUBMISSION: u16 = 587;
 const PORT_SUBMISSIONS: u16 = 465;
 /// More connections than any relay takes from one machine.
 const CONNECTIONS_MAX: usize = 256;
+/// More messages in flight on one connection bring nothing, and a broken connection leaves so many in doubt.
+const WINDOW_MAX: usize = 8;
 
 /// Reads one `[[relay]]`.
 pub(super) fn read(section: &Section<'_>, file: &Path) -> Option<Relay> {
@@ -31,13 +33,38 @@ pub(super) fn read(section: &Section<'_>, file: &Path) -> Option<Relay> {
     let domain_rates = domain_rates(section);
     section.without_effect("domain_rate", "set rate = …, which holds for the whole relay");
     let pipelining = section.flag("pipelining", true);
+    let window = window(section, pipelining);
     let hello = section.parsed("hello", "bad-value", host_name);
     let (name, address) = (name?, address?);
     if let Some(url) = &url {
         check_secret(section, &address, password.is_some(), url);
     }
     let Address { host, port, tls, user } = address;
-    Some(Relay { name, host, port, tls, user, password, connections, messages_per_connection, rate, domain_rates, pipelining, hello })
+    Some(Relay {
+        name,
+        host,
+        port,
+        tls,
+        user,
+        password,
+        connections,
+        messages_per_connection,
+        rate,
+        domain_rates,
+        pipelining,
+        window,
+        hello,
+    })
+}
+
+/// `window`: off unless it is given, and nothing without pipelining.
+fn window(section: &Section<'_>, pipelining: bool) -> usize {
+    let window = section.count("window", 0, 1..=WINDOW_MAX);
+    if let (1.., false, Some(node)) = (window, pipelining, section.node("window")) {
+        let fault = Fault::error("bad-value", "window sends ahead of the answers, and pipelining = false forbids that");
+        section.fault_at(fault.hint("keep one of the two"), &node.origin);
+    }
+    window
 }
 
 /// What a relay's URL says.

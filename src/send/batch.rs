@@ -57,14 +57,15 @@ pub struct Batch {
     /// Intents that are durable, without a recorded result.
     granted: HashSet<SubscriberId>,
     pending: Vec<Record>,
-    connections: usize,
+    /// Messages that may be in flight at once.
+    in_flight: usize,
     /// How many intents may be open: grows when connections starve, shrinks when they do not, so that a slow relay has few open intents.
     ahead: usize,
 }
 
 impl Batch {
     /// Nothing done yet.
-    pub fn new(lease: Lease, total: usize, connections: usize) -> Self {
+    pub fn new(lease: Lease, total: usize, in_flight: usize) -> Self {
         Self {
             lease,
             timer: Timer::default(),
@@ -74,8 +75,8 @@ impl Batch {
             wanted: VecDeque::new(),
             granted: HashSet::new(),
             pending: Vec::new(),
-            connections,
-            ahead: 2 * connections,
+            in_flight,
+            ahead: (2 * in_flight).min(UNRECORDED_MAX + in_flight),
         }
     }
 
@@ -138,11 +139,11 @@ impl Batch {
 
     /// The next commit's content.
     pub fn group(&mut self, grants: usize, ready: usize) -> Group {
-        let most = UNRECORDED_MAX + self.connections;
+        let most = UNRECORDED_MAX + self.in_flight;
         if grants > 0 && ready == 0 {
             self.ahead = (self.ahead * 2).min(most);
         } else if self.timer.rang {
-            self.ahead = (self.ahead - self.ahead / 8).max(2 * self.connections).min(most);
+            self.ahead = (self.ahead - self.ahead / 8).max(2 * self.in_flight).min(most);
         }
         self.timer.stop();
         Group { records: std::mem::take(&mut self.pending), jobs: self.wanted.drain(..grants.min(self.wanted.len())).collect() }

@@ -11,7 +11,7 @@ use super::connect::ConnectError;
 use super::content::Mail;
 use super::relays::{Known, Relays};
 use super::reply::no_reply;
-use super::smtp::{Connection, Fate};
+use super::smtp::{Connection, Fate, Mode};
 use crate::model::SubscriberId;
 use crate::model::outcome::{FailureClass, Outcome};
 
@@ -214,6 +214,7 @@ impl Seat {
             {
                 flight.push_back(job);
             }
+            flight.iter_mut().for_each(|job| job.mail.careful = known.wary().is_careful(&job.mail.to));
             let mails: Vec<&Mail> = flight.iter().map(|job| &job.mail).collect();
             let delivered = connection.send(&mails).await;
             let Some(job) = flight.pop_front() else { continue };
@@ -221,10 +222,11 @@ impl Seat {
                 known.accepted();
                 sent = true;
             }
-            self.settle(job, delivered.outcome, &delivered.fate);
+            known.wary().note(&job.mail.to, &delivered.outcome);
+            self.settle(job, delivered.outcome, delivered.fate, connection.mode());
             if delivered.fate != Fate::Open {
                 flight.into_iter().rev().for_each(|job| self.again(job));
-                self.judge(known, &delivered.fate, sent);
+                self.judge(known, (connection.mode(), connection.is_unfit_for_window()), delivered.fate, sent).await;
                 connection.quit().await;
                 return true;
             }
@@ -261,12 +263,13 @@ impl Seat {
     }
 
     /// Reports a result; what did not leave is tried again at once, a few times.
-    fn settle(&self, job: Job, outcome: Outcome, fate: &Fate) {
+    fn settle(&self, job: Job, outcome: Outcome, fate: Fate, mode: Mode) {
         if outcome != Outcome::NotSent {
             return self.report(Report::Done(job.subscriber, job.attempts, outcome));
         }
-        // A throttled or distrusted connection is no fault of the message.
-        let tries = job.tries + u8::from(*fate == Fate::Lost || *fate == Fate::Open);
+        // A throttled connection is no fault of the message, and one that did not stand its mode gets another chance in a lower one.
+        let at_fault = matches!(fate, Fate::Lost | Fate::Open) || (mode == Mode::Sequential && fate > Fate::Lost);
+        let tries = job.tries + u8::from(at_fault);
         if tries < TRIES_MAX {
             return self.again(Job { tries, ..job });
         }
@@ -283,12 +286,17 @@ impl Seat {
     }
 
     /// What the end of a connection says about the relay.
-    fn judge(&self, known: &Arc<Known>, fate: &Fate, sent: bool) {
+    async fn judge(&self, known: &Arc<Known>, (mode, unfit): (Mode, bool), fate: Fate, sent: bool) {
         match fate {
-            Fate::Open | Fate::Renew => {}
+            _ if unfit => known.step_down(mode, &self.relays).await,
+            Fate::Dead => known.strike(mode, &self.relays).await,
+            Fate::Distrusted => known.step_down(mode, &self.relays).await,
+            _ => {}
+        }
+        match fate {
             Fate::Lost if sent => {}
             Fate::Lost | Fate::Throttled => known.leave_alone(&self.relays),
-            Fate::Distrusted => known.step_down(&self.relays),
+            _ => {}
         }
     }
 

@@ -1,6 +1,6 @@
 //! One run of one Issue: claim, compose, commit intents and results in groups, until nothing is due.
 //!
-//! The promise: an intent is durable before DATA, and at most [`UNRECORDED_MAX`] results plus one message a connection are unrecorded at any instant,
+//! The promise: an intent is durable before DATA, and at most [`UNRECORDED_MAX`] results plus the messages in flight (one a connection, or its window) are unrecorded at any instant,
 //! so that is the most a crash can send twice.
 
 use std::sync::Arc;
@@ -31,8 +31,11 @@ pub const UNRECORDED_MAX: usize = 64;
 pub const GROUP_WAIT: Duration = Duration::from_millis(25);
 /// Deliveries claimed at a time: some megabytes of memory, and what another worker cannot take meanwhile.
 const CLAIM_MAX: u32 = 512;
-/// How long a claim lasts unless renewed; renewed at a third. One that nobody has taken meanwhile is good for longer.
+/// How long a claim lasts unless renewed; renewed at a third. One that nobody has taken meanwhile is good for longer, and nobody else waits
+/// for its end, because the next process on the same file takes everything over at once.
 const LEASE: Duration = Duration::from_secs(120);
+/// The same where other workers wait for what a dead one held: they go on within 30 s, and two renewals may be lost before a living one is taken for dead.
+const LEASE_SHARED: Duration = Duration::from_secs(20);
 /// Deliveries composed in one go on a thread of their own.
 const COMPOSE_CHUNK: usize = 16;
 /// A stop waits so long for the answers to final dots; with the last commit it must stay under 10 s.
@@ -129,6 +132,8 @@ pub struct Run {
     /// Connections there may be; each of them says once when none can be had.
     seats: u32,
     stop: CancellationToken,
+    /// How long a claim lasts.
+    lease: Duration,
     /// Set once the run is to end; nothing new is granted from then on.
     end: Option<End>,
 }
@@ -139,6 +144,7 @@ impl Run {
         let ready = Arc::new(Ready::default());
         let (crew, reports) = Crew::new(means.relays.clone(), ready.clone());
         let alarm = Alarm::new(accepted_ever);
+        let lease = if means.store.is_shared() { LEASE_SHARED } else { LEASE };
         Self {
             means,
             issue,
@@ -151,6 +157,7 @@ impl Run {
             ever_up: false,
             downs: 0,
             seats: 1,
+            lease,
             stop: CancellationToken::new(),
             end: None,
         }
@@ -167,7 +174,7 @@ impl Run {
                 break;
             }
             let Means { store, worker, clock, .. } = &self.means;
-            let claimed = self.surely(|| Box::pin(store.claim(self.issue, worker, CLAIM_MAX, LEASE, clock.now()))).await?;
+            let claimed = self.surely(|| Box::pin(store.claim(self.issue, worker, CLAIM_MAX, self.lease, clock.now()))).await?;
             let Some((lease, leased)) = claimed else { break };
             self.crew.grow(leased.len());
             let seats = leased.len().min(self.means.relays.connections());
@@ -181,9 +188,9 @@ impl Run {
 
     /// One claim from its first message to its release.
     async fn batch(&mut self, lease: Lease, leased: Vec<Leased>, stop: &CancellationToken) -> Result<()> {
-        let mut batch = Batch::new(lease, leased.len(), self.means.relays.connections());
+        let mut batch = Batch::new(lease, leased.len(), self.means.relays.in_flight());
         let mut made = self.compose(leased);
-        let mut renew = tokio::time::interval(LEASE / 3);
+        let mut renew = tokio::time::interval(self.lease / 3);
         renew.reset();
         let mut look = looks();
         let (mut winding_up, mut drain) = (false, None);
@@ -212,7 +219,7 @@ impl Run {
                 () = batch.timer.wait() => batch.timer.ring(),
                 _ = renew.tick() => {
                     let Means { store, clock, .. } = &self.means;
-                    batch.lease = self.surely(|| Box::pin(store.renew(&batch.lease, LEASE, clock.now()))).await?;
+                    batch.lease = self.surely(|| Box::pin(store.renew(&batch.lease, self.lease, clock.now()))).await?;
                 }
                 () = maybe(&mut drain) => break,
             }

@@ -11,6 +11,7 @@ pub mod content;
 mod crew;
 pub mod hello;
 mod issue;
+pub mod ladder;
 pub mod ledger;
 pub mod pace;
 mod press;
@@ -18,7 +19,10 @@ mod relays;
 pub mod reply;
 pub mod retry;
 pub mod smtp;
+mod tcp;
 pub mod transaction;
+pub mod wary;
+mod window;
 pub mod wire;
 pub mod world;
 
@@ -30,6 +34,7 @@ use tokio_util::sync::CancellationToken;
 use self::connect::Trust;
 use self::content::Mail;
 use self::issue::{End, Means, Run};
+use self::ladder::Memory;
 use self::ledger::Ledger;
 use self::press::Press;
 use self::relays::Relays;
@@ -106,15 +111,18 @@ impl Sender {
         timeouts: Timeouts,
     ) -> Self {
         let world = World::default();
-        let known = Arc::new(Relays::new(relays, trust.clone(), timeouts.clone(), world.clone()));
+        let store: Arc<dyn Ledger> = Arc::new(store);
+        let memory = Memory { ledger: store.clone(), clock: clock.clone() };
+        let known = Arc::new(Relays::new(relays, trust.clone(), timeouts.clone(), world.clone(), memory));
         let worker = format!("{}-{:08x}", std::process::id(), rand::random::<u32>());
-        let means = Means { store: Arc::new(store), relays: known, clock, world, worker, on_unknown, patient: false };
+        let means = Means { store, relays: known, clock, world, worker, on_unknown, patient: false };
         Self { means, relays: relays.to_vec(), trust, timeouts, key, site_url: site_url.to_owned(), dkim: None }
     }
 
     /// The same in another world.
     pub fn within(mut self, world: World) -> Self {
-        self.means.relays = Arc::new(Relays::new(&self.relays, self.trust.clone(), self.timeouts.clone(), world.clone()));
+        let memory = Memory { ledger: self.means.store.clone(), clock: self.means.clock.clone() };
+        self.means.relays = Arc::new(Relays::new(&self.relays, self.trust.clone(), self.timeouts.clone(), world.clone(), memory));
         self.means.world = world;
         self
     }

@@ -24,3 +24,4 @@ mod store;
 mod subscribe;
 mod support;
 mod template;
+mod workers;

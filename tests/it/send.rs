@@ -3,3 +3,5 @@
 pub mod driver;
 mod leaves;
 pub mod ledger;
+mod rules;
+mod window;

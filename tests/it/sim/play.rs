@@ -315,6 +315,7 @@ fn sender(scene: &Scene, plan: &Plan, worker: usize) -> Sender {
         rate: plan.pace.map(|messages| Rate { messages, per: Duration::from_secs(1) }),
         domain_rates: BTreeMap::new(),
         pipelining: plan.pipelining,
+        window: 0,
         hello: Some("here.example.org".into()),
     };
     let (time, chance) = (scene.clone(), scene.clone());
