@@ -218,7 +218,8 @@ fn without_times(text: &str) -> String {
 
 /// Day and month names, zones, and the day of the month with its one or two digits.
 fn is_date_word(word: &str) -> bool {
-    let names = "Mon Tue Wed Thu Fri Sat Sun Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec CET CEST 0 00";
+    // And whether the last try falls into the minute of the first.
+    let names = "from to at 00:00 00:00:00 Mon Tue Wed Thu Fri Sat Sun Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec CET CEST 0 00";
     names.split(' ').any(|name| name == word)
 }
 
