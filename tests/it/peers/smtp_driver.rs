@@ -85,7 +85,7 @@ fn deliver(relay: &Relay, mode: Mode, items: &[Item]) -> Told {
 fn assert_right(server: &SmtpServer, before: usize, items: &[Item], told: &Told) -> usize {
     let mut expected = Vec::new();
     for (item, outcome) in items.iter().zip(&told.outcomes) {
-        let right = match (&*item.letter.to.split('-').next().unwrap(), outcome) {
+        let right = match (item.letter.to.split('-').next().unwrap(), outcome) {
             ("gone", Outcome::Failed { class: FailureClass::Address, reply }) => reply.code == 550 && reply.phase == "rcpt",
             ("later", Outcome::Deferred { class: FailureClass::Mailbox, reply, .. }) => reply.code / 100 == 4 && reply.phase == "rcpt",
             ("busy", Outcome::Deferred { class: FailureClass::Relay, reply, .. }) => reply.code == 421,

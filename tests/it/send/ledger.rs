@@ -447,13 +447,13 @@ async fn what_a_host_does_not_stand_is_remembered_over_a_restart_for_a_day() {
     let desk = Desk::new(20).await;
     let server = liar().await;
     let relay = Relay { connections: 1, ..to(&server) };
-    assert_eq!(desk.deliver(&[relay.clone()]).await.sent, 20);
+    assert_eq!(desk.deliver(std::slice::from_ref(&relay)).await.sent, 20);
     assert!(!server.pipelined().contains(&"BDAT".to_owned()) && server.verbs(2).len() > 20, "{:?}", server.verbs(2));
 
     let sends_ahead = async |desk: &Desk| {
         let before = server.pipelined().len();
         let issue = desk.store.create_issue(&letter(HTML), Timestamp(desk.time.load(SeqCst))).await.unwrap();
-        desk.sender(&[relay.clone()]).run_issue(issue, &CancellationToken::new()).await.unwrap();
+        desk.sender(std::slice::from_ref(&relay)).run_issue(issue, &CancellationToken::new()).await.unwrap();
         server.pipelined()[before..].contains(&"DOT".to_owned())
     };
     assert!(!sends_ahead(&desk).await, "another process sends ahead what the host did not stand");
