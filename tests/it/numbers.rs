@@ -162,6 +162,23 @@ fn metrics_agree_with_the_ledger_and_with_the_relay_while_a_send_goes_on() {
 }
 
 #[test]
+fn an_open_address_for_metrics_is_warned_of_and_what_is_none_is_refused() {
+    let (publication, _relay, _runtime) = scene(&[], |_| Act::Usual);
+    let check = |listen: &str| {
+        let out = publication.command(&["lists"]).env("POSTRIDER_METRICS__LISTEN", listen).stdin(Stdio::null()).output().unwrap();
+        (out.status.code(), String::from_utf8_lossy(&out.stderr).into_owned())
+    };
+    let (code, told) = check("0.0.0.0:9464");
+    assert!(code == Some(0) && told.contains("may be reached from outside, and /metrics has no password"), "{code:?} {told}");
+    for closed in ["127.0.0.1:9464", "10.1.2.3:9464", "100.64.0.1:9464", "[::1]:9464", "[fd00::1]:9464"] {
+        let (code, told) = check(closed);
+        assert!(code == Some(0) && !told.contains("/metrics"), "{closed}: {code:?} {told}");
+    }
+    let (code, told) = check("here");
+    assert!(code == Some(3) && told.contains("127.0.0.1:9464"), "{code:?} {told}");
+}
+
+#[test]
 #[cfg(target_os = "linux")]
 fn on_a_terminal_of_80_columns_nothing_is_wider_and_nothing_is_coloured_by_force() {
     let slow = |event: &Event| if event.verb == "DOT" { Act::Late(Duration::from_millis(30)) } else { by_domain(event) };
@@ -201,7 +218,8 @@ fn without_times(text: &str) -> String {
 
 /// Day and month names, zones, and the day of the month with its one or two digits.
 fn is_date_word(word: &str) -> bool {
-    let names = "Mon Tue Wed Thu Fri Sat Sun Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec CET CEST 0 00";
+    // And whether the last try falls into the minute of the first.
+    let names = "from to at 00:00 00:00:00 Mon Tue Wed Thu Fri Sat Sun Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec CET CEST 0 00";
     names.split(' ').any(|name| name == word)
 }
 
