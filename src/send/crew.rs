@@ -186,30 +186,32 @@ impl Seat {
 
     /// Sends over one connection until it is over; false when no more comes.
     async fn serve(&self, known: &Arc<Known>, mut connection: Connection) -> bool {
-        let mut following = None;
+        // On their way over this connection, or about to be: the first is the one whose result comes next.
+        let mut flight: VecDeque<Job> = VecDeque::new();
         let mut sent = false;
         loop {
-            let job = match following.take() {
-                Some(job) => job,
-                None => match self.next(known).await {
-                    Some(job) => job,
-                    None => {
-                        connection.quit().await;
-                        return false;
-                    }
-                },
-            };
-            following = if connection.takes_next() { self.next_at_once(known) } else { None };
-            let delivered = connection.send(&job.mail, following.as_ref().map(|next| &next.mail)).await;
+            if flight.is_empty() {
+                let Some(job) = self.next(known).await else {
+                    connection.quit().await;
+                    return false;
+                };
+                flight.push_back(job);
+            }
+            while flight.len() <= connection.ahead()
+                && let Some(job) = self.next_at_once(known)
+            {
+                flight.push_back(job);
+            }
+            let mails: Vec<&Mail> = flight.iter().map(|job| &job.mail).collect();
+            let delivered = connection.send(&mails).await;
+            let Some(job) = flight.pop_front() else { continue };
             if matches!(delivered.outcome, Outcome::Sent(_)) {
                 known.accepted();
                 sent = true;
             }
             self.settle(job, delivered.outcome, &delivered.fate);
             if delivered.fate != Fate::Open {
-                if let Some(job) = following {
-                    self.again(job);
-                }
+                flight.into_iter().rev().for_each(|job| self.again(job));
                 self.judge(known, &delivered.fate, sent);
                 connection.quit().await;
                 return true;

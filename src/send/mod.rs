@@ -191,7 +191,7 @@ impl Sender {
         for relay in &self.relays {
             match connect::connect(relay, &self.trust, Mode::Sequential, &Timeouts::default()).await {
                 Ok(mut connection) => {
-                    let delivered = connection.send(&mail, None).await;
+                    let delivered = connection.send(&[&mail]).await;
                     connection.quit().await;
                     return delivered.outcome;
                 }

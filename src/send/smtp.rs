@@ -114,13 +114,19 @@ impl Connection {
         Self { wire, hello, mode, timeouts, messages_left, refused: 0, needs_rset: false, opened: false, mute: false }
     }
 
-    /// Whether the envelope of the next message should be handed to [`Self::send`] together with this one.
-    pub fn takes_next(&self) -> bool {
-        self.mode == Mode::Pipe1 && self.messages_left > 1
+    /// How many messages may be handed to [`Self::send`] behind the first, so that they go out ahead of its answer.
+    pub fn ahead(&self) -> usize {
+        match self.mode {
+            Mode::Sequential | Mode::Grouped => 0,
+            Mode::Pipe1 => usize::from(self.messages_left > 1),
+        }
     }
 
-    /// Sends `mail`. With `next`, its envelope may ride behind the final dot; then `next` must be the mail of the following call.
-    pub async fn send(&mut self, mail: &Mail, next: Option<&Mail>) -> Delivered {
+    /// Sends the first of `mails` and gives its result. Of those behind it, at most [`Self::ahead`], as much as the mode allows goes out at once;
+    /// while the connection is [`Fate::Open`] the next call must begin with the second of them. Any other fate means that none of them was sent.
+    pub async fn send(&mut self, mails: &[&Mail]) -> Delivered {
+        let [mail, following @ ..] = mails else { return Delivered { outcome: Outcome::NotSent, fate: Fate::Open } };
+        let next = following.first().copied();
         if !self.opened
             && let Some(outcome) = self.inadmissible(mail)
         {
