@@ -152,6 +152,9 @@ fn relay(addr: SocketAddr, connections: usize) -> Relay {
         messages_per_connection: 1_000_000,
         rate: None,
         domain_rates: BTreeMap::new(),
+        domain_connections: Default::default(),
+        weight: 1,
+        warm_up: None,
         pipelining: true,
         hello: None,
     }

@@ -75,6 +75,9 @@ fn confine(config: &mut Config, inbox: SocketAddr) {
         messages_per_connection: 100,
         rate: None,
         domain_rates: Default::default(),
+        domain_connections: Default::default(),
+        weight: 1,
+        warm_up: None,
         pipelining: true,
         hello: None,
     }];

@@ -118,7 +118,8 @@ fn read(root: &Root<'_>, file: &Path) -> Option<Config> {
     let store = finish(root.table("store"), |s| s.parsed("url", "bad-url", |text| store_url(text, file)));
     let listen = finish(root.table("web"), |s| s.parsed("listen", "bad-value", listen));
     let send = SendPolicy { on_unknown: finish(root.table("send"), on_unknown) };
-    let relays = every(root, "relay", |s| relay::read(s, file));
+    let position = std::cell::Cell::new(0);
+    let relays = every(root, "relay", |s| relay::read(s, file, position.replace(position.get() + 1)));
     let lists = every(root, "list", |s| sections::list(s, file));
     let sources = every(root, "source", sections::import_source);
     let known = Known { lists: ids(root, "list"), sources: [vec!["own".to_owned()], ids(root, "source")].concat() };

@@ -7,15 +7,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc::{self, UnboundedReceiver};
+use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
 use super::alarm::{Alarm, Judged};
-use super::batch::{Batch, Made};
+use super::batch::{Batch, Grants, Made, Parked};
 use super::connect::{ConnectError, ConnectFault};
-use super::crew::{Crew, Ready, Report};
+use super::crew::{Crew, Report};
+use super::lane::Counter;
 use super::ledger::Ledger;
 use super::press::Press;
 use super::relays::Relays;
+use super::reply::no_reply;
+use super::reserve::reserve;
 use super::retry;
 use super::world::World;
 use crate::config::OnUnknown;
@@ -31,6 +35,10 @@ pub const GROUP_WAIT: Duration = Duration::from_millis(25);
 const CLAIM_MAX: u32 = 512;
 /// How long a claim lasts unless renewed; renewed at a third. Longer than any pause of the store we wait out.
 const LEASE: Duration = Duration::from_secs(120);
+/// More is claimed when so many fit: small claims cost as much as big ones.
+const CLAIM_MIN: usize = 128;
+/// How often a run that has nothing more to claim looks again, for what has become due meanwhile.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
 /// Deliveries composed in one go on a thread of their own.
 const COMPOSE_CHUNK: usize = 16;
 /// A stop waits so long for the answers to final dots; with the last commit it must stay under 10 s.
@@ -52,6 +60,8 @@ pub struct Means {
     pub store: Arc<dyn Ledger>,
     /// The relays as known.
     pub relays: Arc<Relays>,
+    /// The connections to them, which all Issues share.
+    pub crew: Arc<Crew>,
     /// The time.
     pub clock: Clock,
     /// Chance and threads.
@@ -75,6 +85,8 @@ pub enum End {
     Halted,
     /// No relay can be had: why.
     Unreachable(String),
+    /// No relay takes more before this instant: why.
+    Full(Timestamp, String),
 }
 
 /// One run.
@@ -82,12 +94,9 @@ pub struct Run {
     means: Means,
     issue: IssueId,
     press: Arc<Press>,
-    ready: Arc<Ready>,
-    crew: Crew,
+    lane: Counter,
     reports: UnboundedReceiver<Report>,
     alarm: Alarm,
-    /// Connections ready for mail.
-    live: usize,
     ever_up: bool,
     downs: u32,
     /// Set once the run is to end; nothing new is granted from then on.
@@ -97,14 +106,23 @@ pub struct Run {
 impl Run {
     /// Prepares; `accepted_ever` tells whether a relay accepted anything of this Issue before.
     pub fn new(means: Means, issue: IssueId, press: Arc<Press>, accepted_ever: bool) -> Self {
-        let ready = Arc::new(Ready::default());
-        let (crew, reports) = Crew::new(means.relays.clone(), ready.clone());
+        let (reports_to, reports) = mpsc::unbounded_channel();
+        let lane = means.crew.shop.open_lane(reports_to);
         let alarm = Alarm::new(accepted_ever);
-        Self { means, issue, press, ready, crew, reports, alarm, live: 0, ever_up: false, downs: 0, end: None }
+        let ever_up = lane.live() > 0;
+        Self { means, issue, press, lane, reports, alarm, ever_up, downs: 0, end: None }
     }
 
-    /// Delivers batch after batch. On an error (fenced, or the store failed) everything is dropped and nothing more is recorded.
-    pub async fn until_nothing_is_due(mut self, stop: &CancellationToken) -> Result<End> {
+    /// Delivers claim after claim. On an error (fenced, or the store failed) everything is dropped and nothing more is recorded.
+    pub async fn until_nothing_is_due(self, stop: &CancellationToken) -> Result<End> {
+        let crew = self.means.crew.clone();
+        let ended = self.all_claims(stop).await;
+        // The lane is closed by now; when it was the last, the connections say QUIT.
+        crew.leave(LEAVE).await;
+        ended
+    }
+
+    async fn all_claims(mut self, stop: &CancellationToken) -> Result<End> {
         loop {
             if stop.is_cancelled() {
                 self.end.get_or_insert(End::Stopped);
@@ -116,21 +134,25 @@ impl Run {
             let Some((lease, leased)) = self.means.store.claim(self.issue, &self.means.worker, CLAIM_MAX, LEASE, now).await? else {
                 break;
             };
-            self.crew.grow(leased.len());
             self.batch(lease, leased, stop).await?;
         }
-        self.ready.close();
-        self.crew.leave(LEAVE).await;
+        if let Some(End::Full(until, reason)) = &self.end {
+            self.means.store.hold_queued(self.issue, *until, reason, self.means.clock.now()).await?;
+        }
         Ok(self.end.unwrap_or(End::NothingDue))
     }
 
-    /// One claim from its first message to its release.
+    /// One claim from its first message to its release. More is claimed under the same lease as room comes, so that slow Deliveries hold up no others.
     async fn batch(&mut self, lease: Lease, leased: Vec<Leased>, stop: &CancellationToken) -> Result<()> {
-        let mut batch = Batch::new(lease, leased.len(), self.means.relays.connections());
-        let mut made = self.compose(leased);
+        let mut batch = Batch::new(lease, self.means.relays.connections());
+        let mut made = self.begin(&mut batch, leased).await;
         let mut renew = tokio::time::interval(LEASE / 3);
         renew.reset();
+        let mut look = tokio::time::interval(LOOK_AGAIN);
+        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut exhausted = false;
         let mut drain = None;
+        let shop = self.lane.shop().clone();
         while !batch.is_settled(self.end.is_some()) {
             if self.end.is_some() && drain.is_none() {
                 made.close();
@@ -139,8 +161,19 @@ impl Run {
                 continue;
             }
             self.look_at_alarm(&mut batch).await?;
-            if batch.wants_commit(self.grants_now(&batch), self.ready.len(), self.alarm.held()) {
-                self.commit(&mut batch).await?;
+            if !exhausted && self.end.is_none() && batch.is_composed() && batch.unsettled() + CLAIM_MIN <= CLAIM_MAX as usize {
+                let room = CLAIM_MAX as usize - batch.unsettled();
+                let more =
+                    self.means.store.claim_more(&batch.lease, u32::try_from(room).unwrap_or(CLAIM_MAX), self.means.clock.now()).await?;
+                exhausted = more.len() < room;
+                made = self.begin(&mut batch, more).await;
+                continue;
+            }
+            self.lane.expect(self.end.is_none() && (batch.has_more() || !exhausted));
+            let (ready, held) = self.lane.waiting(Instant::now());
+            let grants = self.grants_now(&batch, held);
+            if batch.wants_commit(&grants, ready, self.alarm.held()) {
+                self.commit(&mut batch, grants, ready).await?;
                 continue;
             }
             tokio::select! {
@@ -148,12 +181,24 @@ impl Run {
                 Some(report) = self.reports.recv() => self.hear(report, &mut batch).await?,
                 () = stop.cancelled(), if self.end.is_none() => self.end = Some(End::Stopped),
                 made = made.recv(), if batch.takes_more() && self.end.is_none() => self.take(made, &mut batch).await?,
+                () = shop.asked.notified() => reserve(&shop, &*self.means.store, &self.means.clock).await,
                 () = batch.timer.wait() => batch.timer.ring(),
                 _ = renew.tick() => batch.lease = self.means.store.renew(&batch.lease, LEASE, self.means.clock.now()).await?,
+                _ = look.tick() => {
+                    exhausted = false;
+                    shop.changed.notify_waiters();
+                }
                 () = maybe(&mut drain) => break,
             }
         }
         self.means.store.release(&batch.lease, self.means.clock.now()).await
+    }
+
+    /// Begins with what was claimed: connections for it, and composing.
+    async fn begin(&self, batch: &mut Batch, leased: Vec<Leased>) -> mpsc::Receiver<Vec<Made>> {
+        batch.claimed(leased.len());
+        self.means.crew.grow(leased.len()).await;
+        self.compose(leased)
     }
 
     /// Composes in chunks beside the sending, two at a time, a little ahead of the sending.
@@ -179,18 +224,24 @@ impl Run {
         made
     }
 
-    /// How many intents may be granted now: none while no connection could take them.
-    fn grants_now(&self, batch: &Batch) -> usize {
-        if self.live == 0 || self.end.is_some() { 0 } else { batch.room() }
+    /// Which intents may be granted now: none while no connection could take them.
+    fn grants_now(&self, batch: &Batch, held: usize) -> Grants {
+        if self.lane.live() == 0 || self.end.is_some() {
+            return Grants::default();
+        }
+        batch.room(&self.lane, held, UNRECORDED_MAX + self.means.relays.connections())
     }
 
     /// Results and intents in one durable step; then the intents that stand may be sent.
-    async fn commit(&mut self, batch: &mut Batch) -> Result<()> {
-        let group = batch.group(self.grants_now(batch), self.ready.len());
+    async fn commit(&mut self, batch: &mut Batch, grants: Grants, ready: usize) -> Result<()> {
+        let group = batch.group(grants, ready);
         let intents: Vec<SubscriberId> = group.jobs.iter().map(|job| job.subscriber).collect();
         let standing = self.commit_surely(&batch.lease, &group.records, &intents).await?;
         let dropped = standing.len() < intents.len();
-        self.ready.extend(batch.granted(group, &standing).into_iter());
+        let jobs = batch.granted(group, &standing);
+        self.lane.extend(jobs, batch.open());
+        let parked = batch.sort(&self.lane);
+        self.park(parked, batch);
         if dropped && self.end.is_none() {
             let row = self.means.store.issue(self.issue).await?;
             if row.is_none_or(|row| row.status != IssueStatus::Sending) {
@@ -198,6 +249,17 @@ impl Run {
             }
         }
         Ok(())
+    }
+
+    /// These wait in the ledger until their domain's turn comes.
+    fn park(&self, parked: Vec<Parked>, batch: &mut Batch) {
+        let (now, here) = (self.means.clock.now(), Instant::now());
+        let record = |parked: Parked| Record {
+            subscriber: parked.subscriber,
+            outcome: Outcome::Waits(no_reply("pace", &self.lane.why(&parked.domain, here))),
+            next_at: Some(now.plus(parked.wait)),
+        };
+        batch.add(parked.into_iter().map(record).collect());
     }
 
     /// A commit that failed is made again, the same, until the store can: nothing is sent meanwhile without its intent.
@@ -216,7 +278,9 @@ impl Run {
     }
 
     async fn take(&mut self, made: Option<Vec<Made>>, batch: &mut Batch) -> Result<()> {
-        for (subscriber, attempts, outcome) in batch.take(made) {
+        let (broken, parked) = batch.take(&self.lane, made);
+        self.park(parked, batch);
+        for (subscriber, attempts, outcome) in broken {
             self.hear(Report::Done(subscriber, attempts, outcome), batch).await?;
         }
         Ok(())
@@ -225,19 +289,28 @@ impl Run {
     async fn hear(&mut self, report: Report, batch: &mut Batch) -> Result<()> {
         match report {
             Report::Up => {
-                self.live += 1;
                 self.ever_up = true;
                 self.downs = 0;
             }
-            Report::Gone => self.live -= 1,
-            Report::Down(errors) if self.live == 0 => self.down(&errors, batch).await?,
+            Report::Gone | Report::Room => {}
+            Report::Down(errors) if self.lane.live() == 0 => self.down(&errors, batch).await?,
             Report::Down(_) => {}
+            Report::Full(until) => self.full(until),
             Report::Done(subscriber, attempts, outcome) => {
                 let record = self.record(subscriber, attempts, outcome);
                 self.judged(|alarm| alarm.judge(record), batch).await?;
             }
         }
         Ok(())
+    }
+
+    /// The relays take no more today: what is left waits in the ledger.
+    fn full(&mut self, until: Instant) {
+        let at = self.means.clock.now().plus(until - Instant::now());
+        let names = self.means.relays.names_with_warm_up().join(", ");
+        let reason = format!("relay {names} has sent what its warm-up allows for today; goes on at {}", at.rfc3339());
+        tracing::warn!(issue = self.issue.0, "waits: {reason}");
+        self.end.get_or_insert(End::Full(at, reason));
     }
 
     /// What is written of a result: a deferred one gets its next time, or none when it is too old.
@@ -279,7 +352,7 @@ impl Run {
     async fn down(&mut self, errors: &[ConnectError], batch: &mut Batch) -> Result<()> {
         self.downs += 1;
         let reason = errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
-        batch.add(self.ready.drain().into_iter().map(|job| not_sent(job.subscriber)).collect());
+        batch.add(self.lane.drain(false).into_iter().map(|job| not_sent(job.subscriber)).collect());
         let hopeless = |error: &ConnectError| matches!(error.fault, ConnectFault::Auth | ConnectFault::Refused);
         if !errors.is_empty() && errors.iter().all(hopeless) {
             return self.pause(&format!("no relay takes our mail: {reason}. Nothing is lost: mend it, then resume")).await;
@@ -303,7 +376,7 @@ impl Run {
     /// Nothing new is begun: what waits goes back, what is on its way is awaited.
     fn wind_up(&mut self, batch: &mut Batch) {
         batch.drop_wanted();
-        batch.add(self.ready.close().into_iter().map(|job| not_sent(job.subscriber)).collect());
+        batch.add(self.lane.drain(true).into_iter().map(|job| not_sent(job.subscriber)).collect());
         batch.add(self.alarm.give_back());
     }
 }

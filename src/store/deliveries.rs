@@ -156,7 +156,7 @@ impl Store {
 }
 
 /// The lease must exist and not be over; gives where its Issue stands.
-async fn fence(tx: &mut Tx, lease: &Lease, now: Timestamp) -> Result<IssueStatus> {
+pub(super) async fn fence(tx: &mut Tx, lease: &Lease, now: Timestamp) -> Result<IssueStatus> {
     let sql = "SELECT i.status FROM leases l JOIN issues i ON i.id = l.issue_id WHERE l.epoch = $1 AND l.issue_id = $2 AND l.until_at > $3";
     let row: Option<(String,)> = tx.row(sql, args![lease.epoch, lease.issue, now]).await?;
     let (word,) = row.ok_or(StoreError::Fenced)?;
@@ -204,12 +204,13 @@ fn settle(record: &Record, cancelled: bool) -> Settled {
         (Outcome::Failed { class, reply }, _) => (S::Failed, Some(*class), Some(reply)),
         (Outcome::Unknown(reply), Some(_)) if !cancelled => (S::Deferred, None, Some(reply)),
         (Outcome::Unknown(reply), _) => (S::Unknown, None, Some(reply)),
-        (Outcome::NotSent, _) => (again(S::Queued), None, None),
+        (Outcome::Waits(reply), Some(_)) => (again(S::Deferred), None, Some(reply)),
+        (Outcome::NotSent | Outcome::Waits(_), _) => (again(S::Queued), None, None),
     };
     Settled {
         subscriber: record.subscriber,
         state,
-        attempts: i64::from(record.outcome != Outcome::NotSent),
+        attempts: i64::from(!matches!(record.outcome, Outcome::NotSent | Outcome::Waits(_))),
         class,
         reply: reply.cloned(),
         next_at: record.next_at.filter(|_| state == S::Deferred),

@@ -4,6 +4,7 @@ pub mod deliveries;
 pub mod issues;
 pub mod lists;
 pub mod meta;
+pub mod paces;
 pub mod runs;
 pub mod subscribers;
 pub mod suppressions;
