@@ -178,7 +178,7 @@ pub async fn keep_sending(desk: Desk, stop: CancellationToken) -> anyhow::Result
             Err(error) => return Err(error.into()),
         }
     };
-    let recovered = desk.store.recover(true, desk.config.send.on_unknown, desk.clock.now()).await?;
+    let recovered = desk.store.recover(lock.is_alone(), desk.config.send.on_unknown, desk.clock.now()).await?;
     if recovered.requeued + recovered.unknown > 0 {
         tracing::warn!(requeued = recovered.requeued, unknown = recovered.unknown, "taken over from a process that died");
     }

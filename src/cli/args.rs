@@ -57,6 +57,8 @@ pub enum Command {
     Dev(DevArgs),
     /// Look at the store, the relays and the DNS records
     Doctor,
+    /// Keys that sign the mail
+    Dkim(DkimArgs),
     /// Print a completion script
     Completions {
         /// bash, zsh, fish, elvish or powershell
@@ -304,4 +306,36 @@ pub struct DevArgs {
     /// Where to listen; [web] listen when absent
     #[arg(long, value_name = "ADDRESS")]
     pub listen: Option<SocketAddr>,
+}
+
+/// `dkim`
+#[derive(Debug, Args)]
+pub struct DkimArgs {
+    /// What about them
+    #[command(subcommand)]
+    pub action: DkimAction,
+}
+
+/// What can be done about keys.
+#[derive(Debug, Subcommand)]
+pub enum DkimAction {
+    /// Make a key; print its DNS record and the lines for config.toml
+    Generate(GenerateArgs),
+}
+
+/// `dkim generate`
+#[derive(Debug, Args)]
+pub struct GenerateArgs {
+    /// An Ed25519 key, to sign beside RSA (which has 2048 bits)
+    #[arg(long)]
+    pub ed25519: bool,
+    /// The key's name in the DNS; `postrider`, or `postrider-ed25519`, when absent
+    #[arg(long, value_name = "S")]
+    pub selector: Option<String>,
+    /// The signing domain; from [dkim] or the first [[list]] when absent
+    #[arg(long, value_name = "D")]
+    pub domain: Option<String>,
+    /// The file to write, which must not exist; SELECTOR.dkim.pem beside config.toml when absent
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
 }

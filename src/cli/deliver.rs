@@ -63,7 +63,7 @@ pub async fn to_the_end(context: &Context, app: &App, id: IssueId) -> Result<Exi
     let stop = app::stop_on_signals();
     let ended = match app.store.sender_lock() {
         Ok(lock) => {
-            app.store.recover(true, app.config.send.on_unknown, app.clock.now()).await?;
+            app.store.recover(lock.is_alone(), app.config.send.on_unknown, app.clock.now()).await?;
             let ended = until_settled(context, app, id, &stop).await;
             drop(lock);
             ended?

@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use hickory_resolver::TokioResolver;
-use hickory_resolver::proto::rr::RData;
+use hickory_resolver::proto::rr::{RData, Record};
 
 use super::output::table;
 use super::{Context, Exit, Failure};
 use crate::config::{Config, StoreUrl};
+use crate::model::dkim::{Key, Published};
 use crate::model::relay::TlsMode;
-use crate::store::Store;
+use crate::store::{Store, StoreError};
 
 /// A name server that does not answer in this time is taken as silent.
 const DNS_TIME: Duration = Duration::from_secs(5);
@@ -78,20 +79,28 @@ fn finding(what: &str, health: Health, says: impl Into<String>, hint: Option<Str
 
 /// Opens the store only if it is there: looking must not make one.
 async fn store(context: &Context, config: &Config) -> Finding {
-    let StoreUrl::Sqlite(file) = &config.store;
-    if !file.exists() {
-        return finding("store", Health::Ok, format!("{} will be made at first use", file.display()), None);
-    }
-    let opened = match Store::open(&config.store, context.clock.now()).await {
+    let place = match &config.store {
+        StoreUrl::Sqlite(file) => file.display().to_string(),
+        StoreUrl::Postgres(url) => url.to_string(),
+    };
+    let looked = match Store::is_new(&config.store).await {
+        Ok(true) => return finding("store", Health::Ok, format!("{place} will be made at first use"), None),
+        Ok(false) => Store::open(&config.store, context.clock.now()).await,
+        Err(error) => Err(error),
+    };
+    let opened = match looked {
         Ok(store) => store.list_counts().await,
         Err(error) => Err(error),
     };
     match opened {
         Ok(counts) => {
             let people: u64 = counts.iter().map(|list| list.confirmed).sum();
-            finding("store", Health::Ok, format!("{}: {people} confirmed on {} lists", file.display(), counts.len()), None)
+            finding("store", Health::Ok, format!("{place}: {people} confirmed on {} lists", counts.len()), None)
         }
-        Err(error) => finding("store", Health::Fail, super::with_causes(&error), Some("look at [store] url in config.toml".to_owned())),
+        Err(error) => Finding {
+            remote: matches!(error, StoreError::Remote(_)),
+            ..finding("store", Health::Fail, super::with_causes(&error), Some("look at [store] url in config.toml".to_owned()))
+        },
     }
 }
 
@@ -125,7 +134,7 @@ fn is_local(host: &str) -> bool {
     matches!(host, "localhost" | "127.0.0.1" | "::1")
 }
 
-/// SPF and DMARC of every From domain. Sample domains are left alone.
+/// SPF and DMARC of every From domain, and the records of the DKIM keys. Sample domains are left alone.
 async fn dns(config: &Config) -> Vec<Finding> {
     let mut domains: Vec<&str> = config.lists.iter().map(|list| list.from.address.domain()).collect();
     domains.sort_unstable();
@@ -151,7 +160,30 @@ async fn dns(config: &Config) -> Vec<Finding> {
         let policy = format!("v=DMARC1; p=none; rua=mailto:postmaster@{domain}");
         findings.push(record(&resolver, domain, &name, "DMARC", "v=DMARC1", "TXT _dmarc", &policy).await);
     }
+    if let Some(dkim) = config.dkim.as_ref().filter(|dkim| !is_sample(&dkim.domain)) {
+        for key in &dkim.keys {
+            findings.push(dkim_record(&resolver, &dkim.domain, key).await);
+        }
+    }
     findings
+}
+
+/// Whether receivers find the public half of the key we sign with.
+async fn dkim_record(resolver: &TokioResolver, domain: &str, key: &Key) -> Finding {
+    let what = format!("dns {domain}");
+    let name = key.selector.record_name(domain);
+    let texts = match texts(resolver, &name).await {
+        Ok(texts) => texts,
+        Err(why) => return Finding { remote: true, ..finding(&what, Health::Fail, format!("DKIM: {why}"), None) },
+    };
+    let (health, says) = match key.published(&texts) {
+        Published::Matches => return finding(&what, Health::Ok, format!("DKIM: {name} has our {} key", key.algorithm().title()), None),
+        Published::Testing => (Health::Warn, format!("{name} has our key, marked as a test (t=y)")),
+        Published::Missing => (Health::Fail, format!("no DKIM record at {name}")),
+        Published::Differs => (Health::Fail, format!("{name} has another key than the one we sign with")),
+        Published::Revoked => (Health::Fail, format!("{name} says that the key was withdrawn (p= is empty)")),
+    };
+    finding(&what, health, says, Some(format!("its TXT record must be \"{}\"", key.record())))
 }
 
 /// Names set aside for examples (RFC 2606, RFC 6761).
@@ -163,20 +195,25 @@ fn is_sample(domain: &str) -> bool {
 
 async fn record(resolver: &TokioResolver, domain: &str, name: &str, kind: &str, starts: &str, place: &str, advice: &str) -> Finding {
     let what = format!("dns {domain}");
-    let answer = tokio::time::timeout(DNS_TIME, resolver.txt_lookup(format!("{name}."))).await;
-    let silent = |why: String| Finding { remote: true, ..finding(&what, Health::Fail, format!("{kind}: {why}"), None) };
-    let texts: Vec<String> = match answer {
-        Err(_) => return silent(format!("no answer within {} s", DNS_TIME.as_secs())),
-        Ok(Err(error)) if error.is_no_records_found() || error.is_nx_domain() => Vec::new(),
-        Ok(Err(error)) => return silent(format!("the name server cannot be asked: {error}")),
-        Ok(Ok(answer)) => answer
-            .answers()
-            .iter()
-            .filter_map(|record| if let RData::TXT(txt) = &record.data { Some(txt.to_string()) } else { None })
-            .collect(),
+    let texts = match texts(resolver, name).await {
+        Ok(texts) => texts,
+        Err(why) => return Finding { remote: true, ..finding(&what, Health::Fail, format!("{kind}: {why}"), None) },
     };
     match texts.iter().find(|text| text.starts_with(starts)) {
         Some(text) => finding(&what, Health::Ok, format!("{kind}: {text}"), None),
         None => finding(&what, Health::Fail, format!("no {kind} record"), Some(format!("add {place} \"{advice}\""))),
+    }
+}
+
+/// The TXT records of a name, the strings of each joined. A name server that cannot be asked is an error, a name without records is not.
+async fn texts(resolver: &TokioResolver, name: &str) -> Result<Vec<String>, String> {
+    match tokio::time::timeout(DNS_TIME, resolver.txt_lookup(format!("{name}."))).await {
+        Err(_) => Err(format!("no answer within {} s", DNS_TIME.as_secs())),
+        Ok(Err(error)) if error.is_no_records_found() || error.is_nx_domain() => Ok(Vec::new()),
+        Ok(Err(error)) => Err(format!("the name server cannot be asked: {error}")),
+        Ok(Ok(answer)) => {
+            let text = |record: &Record| if let RData::TXT(txt) = &record.data { Some(txt.to_string()) } else { None };
+            Ok(answer.answers().iter().filter_map(text).collect())
+        }
     }
 }

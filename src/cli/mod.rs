@@ -5,6 +5,7 @@ mod build;
 mod check;
 mod deliver;
 mod dev;
+mod dkim;
 mod doctor;
 mod init;
 mod issues;
@@ -99,6 +100,7 @@ impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
         let (exit, hint) = match &error {
             StoreError::Open(_) => (Exit::Invalid, Some("look at [store] url in config.toml")),
+            StoreError::Remote(_) => (Exit::Remote, Some("look at [store] url in config.toml; `postrider doctor` looks again")),
             StoreError::Busy => (Exit::Problems, Some("`postrider run` or another `send` is at work; wait for it, or stop it")),
             StoreError::Corrupt(_) => (Exit::Bug, None),
             StoreError::Fenced | StoreError::Refused(_) | StoreError::Database(_) => (Exit::Problems, None),
@@ -228,6 +230,7 @@ fn dispatch(context: &Context, command: Command) -> Result<Exit, Failure> {
             Command::Run(args) => run::run(context, &args).await,
             Command::Dev(args) => dev::run(context, args).await,
             Command::Doctor => doctor::run(context).await,
+            Command::Dkim(args) => dkim::run(context, args),
             Command::Completions { shell } => {
                 clap_complete::generate(shell, &mut Cli::command(), "postrider", &mut std::io::stdout());
                 Ok(Exit::Done)

@@ -1,6 +1,7 @@
 //! Issue + reader → finished message. Compiled once, spliced per reader; the full path stays as the reference.
 
 mod context;
+mod dkim;
 mod fast;
 mod full;
 mod guard;
@@ -16,7 +17,9 @@ mod trace;
 mod tree;
 mod variant;
 
-use crate::model::{EmailAddress, Fault, Faults, Frozen, ListId, Subscriber, SubscriberId, Timestamp};
+use std::sync::Arc;
+
+use crate::model::{Dkim, EmailAddress, Fault, Faults, Frozen, ListId, Subscriber, SubscriberId, Timestamp};
 
 /// One reader, with the links made for them.
 #[derive(Debug, Clone, PartialEq)]
@@ -56,6 +59,7 @@ pub struct Compiled {
     shared: full::Shared,
     fast: Option<fast::Fast>,
     lints: Faults,
+    dkim: Option<Arc<Dkim>>,
 }
 
 impl std::fmt::Debug for Compiled {
@@ -74,13 +78,22 @@ impl Compiled {
             Ok(fast) => (Some(fast), Faults::default()),
             Err(lints) => (None, lints),
         };
-        Ok(Self { shared, fast, lints })
+        Ok(Self { shared, fast, lints, dkim: None })
+    }
+
+    /// Its messages are signed from now on. The keys are the site's when it sends: they are no part of the frozen Issue.
+    #[must_use]
+    pub fn signed(self, dkim: Option<Arc<Dkim>>) -> Self {
+        Self { dkim, ..self }
     }
 
     /// Appends the finished message for `reader` (RFC 5322, CR LF, 7 bit, not dot-stuffed) to `out`.
     pub fn message(&self, reader: &Reader, date: Timestamp, out: &mut Vec<u8>) -> Result<(), ComposeError> {
         let start = out.len();
-        let result = self.either(reader, date, out);
+        let result = self.either(reader, date, out).and_then(|()| match &self.dkim {
+            Some(dkim) => dkim::sign(dkim, date, start, out),
+            None => Ok(()),
+        });
         if result.is_err() {
             out.truncate(start);
         }
@@ -134,4 +147,9 @@ pub fn full(frozen: &Frozen, list: &ListId, reader: &Reader, date: Timestamp) ->
     let mut out = Vec::new();
     shared.message(reader, date, &mut out)?;
     Ok(out)
+}
+
+/// Signs a finished message: a DKIM-Signature for each key in front of it.
+pub fn sign(dkim: &Dkim, date: Timestamp, message: &mut Vec<u8>) -> Result<(), ComposeError> {
+    dkim::sign(dkim, date, 0, message)
 }

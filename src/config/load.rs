@@ -1,6 +1,7 @@
 //! From a file and the environment to a checked [`Config`]: parse, lay variables over, read every section, collect every fault.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use chrono_tz::Tz;
 use toml::de::DeTable;
@@ -9,11 +10,11 @@ use super::reader::{Section, did_you_mean};
 use super::sections::{self, Known};
 use super::source::Source;
 use super::tree::{Entry, Node, Origin, Value, from_table};
-use super::{Config, OnUnknown, SendPolicy, StoreUrl, beside, env, relay};
+use super::{Config, OnUnknown, SendPolicy, StoreUrl, beside, dkim, env, relay, store};
 use crate::model::{Fault, Faults};
 
 /// Sections that stand once, and sections that repeat.
-const TABLES: [&str; 6] = ["site", "content", "templates", "store", "web", "send"];
+const TABLES: [&str; 7] = ["site", "content", "templates", "store", "web", "send", "dkim"];
 const ARRAYS: [&str; 5] = ["relay", "list", "digest", "feed", "source"];
 /// What the address of the web server is without a word.
 const LISTEN: &str = "127.0.0.1:4000";
@@ -95,15 +96,10 @@ impl<'a> Root<'a> {
             if TABLES.contains(&key) || ARRAYS.contains(&key) {
                 continue;
             }
-            let fault = if key == "dkim" {
-                Fault::error("not-available", "[dkim] is not available in this version")
-                    .hint("take the section out; let the relay sign for now")
-            } else {
-                let sections = || TABLES.into_iter().chain(ARRAYS);
-                let hint = did_you_mean(key, sections());
-                let hint = hint.unwrap_or_else(|| format!("the sections are {}", sections().collect::<Vec<_>>().join(", ")));
-                Fault::error("unknown-section", format!("there is no section {key:?}")).hint(hint)
-            };
+            let sections = || TABLES.into_iter().chain(ARRAYS);
+            let hint = did_you_mean(key, sections());
+            let hint = hint.unwrap_or_else(|| format!("the sections are {}", sections().collect::<Vec<_>>().join(", ")));
+            let fault = Fault::error("unknown-section", format!("there is no section {key:?}")).hint(hint);
             self.source.report(fault, &entry.key_origin);
         }
     }
@@ -115,9 +111,13 @@ fn read(root: &Root<'_>, file: &Path) -> Option<Config> {
     let site = finish(root.table("site"), sections::site);
     let content_dir = folder(root, "content", "content", file);
     let templates_dir = folder(root, "templates", "templates", file);
-    let store = finish(root.table("store"), |s| s.parsed("url", "bad-url", |text| store_url(text, file)));
+    let store = finish(root.table("store"), |s| store::read(s, file));
     let listen = finish(root.table("web"), |s| s.parsed("listen", "bad-value", listen));
     let send = SendPolicy { on_unknown: finish(root.table("send"), on_unknown) };
+    let dkim = root.entry("dkim").and_then(|_| finish(root.table("dkim"), |s| dkim::read(s, file)));
+    if let Some(dkim) = &dkim {
+        dkim::check_lists(dkim, declared(root, "list", "from"), root.source);
+    }
     let position = std::cell::Cell::new(0);
     let relays = every(root, "relay", |s| relay::read(s, file, position.replace(position.get() + 1)));
     let lists = every(root, "list", |s| sections::list(s, file));
@@ -141,6 +141,7 @@ fn read(root: &Root<'_>, file: &Path) -> Option<Config> {
         store: store.unwrap_or_else(|| StoreUrl::Sqlite(beside(file, "postrider.db"))),
         listen: listen.or_else(|| LISTEN.parse().ok())?,
         send,
+        dkim: dkim.map(Arc::new),
         relays,
         lists,
         digests,
@@ -174,17 +175,6 @@ fn on_unknown(section: &Section<'_>) -> OnUnknown {
 fn listen(text: &str) -> Result<std::net::SocketAddr, String> {
     text.parse()
         .map_err(|_| format!("{text:?} is not an address and port\nwrite {LISTEN:?}, or \"0.0.0.0:4000\" to be reached from outside"))
-}
-
-/// `sqlite://FILE`, the file meant from the folder of config.toml.
-fn store_url(text: &str, file: &Path) -> Result<StoreUrl, String> {
-    const EXAMPLE: &str = "write url = \"sqlite://postrider.db\"";
-    match text.split_once("://") {
-        Some(("sqlite", "" | ":memory:")) => Err(format!("the store must be a file\n{EXAMPLE}")),
-        Some(("sqlite", path)) => Ok(StoreUrl::Sqlite(beside(file, path))),
-        Some(("postgres" | "postgresql", _)) => Err(format!("PostgreSQL is not available in this version yet\n{EXAMPLE}")),
-        _ => Err(format!("the store's url begins with sqlite://\n{EXAMPLE}")),
-    }
 }
 
 /// The ids a section declares, whether or not the rest of it can be read.

@@ -1,5 +1,6 @@
 //! config.toml and the environment, read into one checked [`Config`]; all faults at once, each with file, line and hint.
 
+mod dkim;
 mod env;
 mod load;
 mod reader;
@@ -7,16 +8,19 @@ mod relay;
 mod sections;
 mod source;
 mod starter;
+mod store;
 mod tree;
 
 pub use starter::starter;
+pub use store::{PostgresUrl, StoreUrl};
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::model::feed::Feed;
 use crate::model::source::Source;
-use crate::model::{Digest, Faults, List, ListId, Relay, Site};
+use crate::model::{Digest, Dkim, Faults, List, ListId, Relay, Site};
 
 /// The documented default configuration, compiled in; `init` writes a shorter one.
 pub const DEFAULT: &str = include_str!("../../config.toml");
@@ -40,6 +44,8 @@ pub struct Config {
     pub listen: SocketAddr,
     /// `[send]`.
     pub send: SendPolicy,
+    /// `[dkim]`: every message that leaves is signed when it is there.
+    pub dkim: Option<Arc<Dkim>>,
     /// `[[relay]]`, in order of preference.
     pub relays: Vec<Relay>,
     /// `[[list]]`.
@@ -50,13 +56,6 @@ pub struct Config {
     pub feeds: Vec<Feed>,
     /// `[[source]]`.
     pub sources: Vec<Source>,
-}
-
-/// Where the store is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum StoreUrl {
-    /// `sqlite://FILE`.
-    Sqlite(PathBuf),
 }
 
 /// `[send]`: rules of the ledger.

@@ -10,7 +10,7 @@ use url::{Host, Url};
 
 use super::beside;
 use super::reader::{Section, Text, did_you_mean};
-use super::tree::{Entry, Value};
+use super::tree::{Entry, Origin, Value};
 use crate::model::relay::{Rate, TlsMode, WarmUp};
 use crate::model::{Fault, Relay};
 
@@ -131,7 +131,7 @@ fn is_loopback(host: &str) -> bool {
 }
 
 /// `password`, or the first line of `password_file` beside config.toml.
-fn password(section: &Section<'_>, file: &Path) -> Option<SecretString> {
+pub(super) fn password(section: &Section<'_>, file: &Path) -> Option<SecretString> {
     let password = section.text("password");
     let password_file = section.text("password_file");
     if let (Some(_), Some(second)) = (&password, &password_file) {
@@ -159,11 +159,16 @@ fn read_secret(section: &Section<'_>, file: &Path, path: &Text<'_>) -> Option<St
         section.fault_at(Fault::error("bad-secret", format!("{} is empty", secret_file.display())), path.origin);
         return None;
     }
-    if readable_for_others(&secret_file) {
-        let fault = Fault::warning("open-secret", format!("{} can be read by other users", secret_file.display()));
-        section.fault_at(fault.hint(format!("chmod 600 {}", secret_file.display())), path.origin);
-    }
+    warn_if_open(section, &secret_file, path.origin);
     Some(secret)
+}
+
+/// Warns when other users of the machine can read a secret's file.
+pub(super) fn warn_if_open(section: &Section<'_>, secret_file: &Path, origin: &Origin) {
+    if readable_for_others(secret_file) {
+        let fault = Fault::warning("open-secret", format!("{} can be read by other users", secret_file.display()));
+        section.fault_at(fault.hint(format!("chmod 600 {}", secret_file.display())), origin);
+    }
 }
 
 #[cfg(unix)]

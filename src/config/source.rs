@@ -67,7 +67,8 @@ impl<'a> Source<'a> {
 fn is_secret_key(key: &str) -> bool {
     let key = key.trim().trim_matches('"').to_ascii_lowercase();
     let near = |word: &str| key.contains(word) || strsim::jaro_winkler(&key, word) > 0.85;
-    !key.ends_with("_file") && ["pass", "password", "secret", "token"].iter().any(|word| near(word))
+    // A private key has no key in this file, which does not stop people from pasting one.
+    !key.ends_with("_file") && (key.ends_with("key") || ["pass", "password", "secret", "token"].iter().any(|word| near(word)))
 }
 
 /// Where on this line a secret's value begins, if it holds one. The line may be broken TOML, so this goes by words.

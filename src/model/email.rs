@@ -94,8 +94,8 @@ fn check_local(local: &str) -> Result<(), String> {
     }
 }
 
-/// A public DNS name: at least two labels, not all digits at the end.
-fn parse_domain(domain: &str) -> Result<String, String> {
+/// A public DNS name in lower-case ASCII: at least two labels, not all digits at the end.
+pub fn parse_domain(domain: &str) -> Result<String, String> {
     let wrong = || format!("{domain:?} is not a mail domain");
     if domain.starts_with('[') {
         return Err("an IP address in place of a domain is not accepted".to_owned());

@@ -4,6 +4,7 @@
 pub mod article;
 pub mod delivery;
 pub mod digest;
+pub mod dkim;
 pub mod email;
 pub mod fault;
 pub mod feed;
@@ -22,6 +23,7 @@ pub mod time;
 pub use article::{Article, ArticleId, ArticleState};
 pub use delivery::{Counts, DeliveryState};
 pub use digest::Digest;
+pub use dkim::Dkim;
 pub use email::{EmailAddress, Mailbox};
 pub use fault::{Fault, Faults, Severity};
 pub use feed::Feed;

@@ -165,7 +165,7 @@ impl Run {
                 let room = CLAIM_MAX as usize - batch.unsettled();
                 let more =
                     self.means.store.claim_more(&batch.lease, u32::try_from(room).unwrap_or(CLAIM_MAX), self.means.clock.now()).await?;
-                exhausted = more.len() < room;
+                exhausted = more.is_empty();
                 made = self.begin(&mut batch, more).await;
                 continue;
             }

@@ -45,10 +45,11 @@ use self::relays::Relays;
 use self::shop::Shop;
 use self::smtp::{Mode, Timeouts};
 use self::world::World;
+use crate::compose;
 use crate::config::{Config, OnUnknown};
 use crate::model::link::LinkKey;
 use crate::model::outcome::{FailureClass, Outcome};
-use crate::model::{Clock, EmailAddress, IssueId, Relay};
+use crate::model::{Clock, Dkim, EmailAddress, IssueId, Relay};
 use crate::store::{Store, StoreError};
 
 pub use self::issue::{GROUP_WAIT, UNRECORDED_MAX};
@@ -79,6 +80,7 @@ pub struct Sender {
     timeouts: Timeouts,
     key: LinkKey,
     site_url: String,
+    dkim: Option<Arc<Dkim>>,
 }
 
 impl Sender {
@@ -94,6 +96,13 @@ impl Sender {
             Trust::default(),
             Timeouts::default(),
         )
+        .signing(config.dkim.clone())
+    }
+
+    /// Every message it sends is signed from now on, if there is somebody to sign.
+    #[must_use]
+    pub fn signing(self, dkim: Option<Arc<Dkim>>) -> Self {
+        Self { dkim, ..self }
     }
 
     /// The same from its parts, for tests and benches: other trust and other time limits.
@@ -112,7 +121,7 @@ impl Sender {
         let crew = crew(relays, &trust, &timeouts, &world);
         let worker = format!("{}-{:08x}", std::process::id(), rand::random::<u32>());
         let means = Means { store: Arc::new(store), relays: crew.0, crew: crew.1, clock, world, worker, on_unknown, patient: false };
-        Self { means, relays: relays.to_vec(), trust, timeouts, key, site_url: site_url.to_owned() }
+        Self { means, relays: relays.to_vec(), trust, timeouts, key, site_url: site_url.to_owned(), dkim: None }
     }
 
     /// The same in another world.
@@ -177,7 +186,8 @@ impl Sender {
         let store = &means.store;
         // A scheduled Issue whose time has come becomes `sending` by this.
         store.sendable_issues(means.clock.now()).await?;
-        let press = Arc::new(Press::new(issue, store.frozen(issue).await?, self.key.clone(), self.site_url.clone()));
+        let frozen = store.frozen(issue).await?;
+        let press = Arc::new(Press::new(issue, frozen, self.key.clone(), self.site_url.clone(), self.dkim.clone()));
         if !self.compile(issue, &press, &means).await? {
             return Ok(());
         }
@@ -217,9 +227,10 @@ impl Sender {
         }
     }
 
-    /// Sends one message that is in no ledger, through the first relay that can be had.
-    pub async fn send_one(&self, from: &EmailAddress, to: &EmailAddress, message: Vec<u8>) -> Outcome {
-        let mail = match Mail::new(from.clone(), to.clone(), &message) {
+    /// Signs and sends one message that is in no ledger, through the first relay that can be had.
+    pub async fn send_one(&self, from: &EmailAddress, to: &EmailAddress, mut message: Vec<u8>) -> Outcome {
+        let signed = self.dkim.as_ref().map_or(Ok(()), |dkim| compose::sign(dkim, self.means.clock.now(), &mut message));
+        let mail = match signed.map_err(|error| error.to_string()).and_then(|()| Mail::new(from.clone(), to.clone(), &message)) {
             Ok(mail) => mail,
             Err(reason) => return Outcome::Failed { class: FailureClass::Compose, reply: reply::no_reply("compose", &reason) },
         };

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::compose::{Compiled, Reader};
 use crate::model::link::{Grant, LinkKey, Purpose};
-use crate::model::{EmailAddress, Faults, Frozen, IssueId, ListId, Timestamp};
+use crate::model::{Dkim, EmailAddress, Faults, Frozen, IssueId, ListId, Timestamp};
 use crate::store::deliveries::Leased;
 
 use super::content::Mail;
@@ -16,13 +16,14 @@ pub struct Press {
     frozen: Frozen,
     key: LinkKey,
     site_url: String,
+    dkim: Option<Arc<Dkim>>,
     compiled: Mutex<HashMap<ListId, Arc<Compiled>>>,
 }
 
 impl Press {
-    /// For one Issue. `site_url` ends with a slash.
-    pub fn new(issue: IssueId, frozen: Frozen, key: LinkKey, site_url: String) -> Self {
-        Self { issue, frozen, key, site_url, compiled: Mutex::default() }
+    /// For one Issue. `site_url` ends with a slash; every message is signed by `dkim`, if there is one.
+    pub fn new(issue: IssueId, frozen: Frozen, key: LinkKey, site_url: String, dkim: Option<Arc<Dkim>>) -> Self {
+        Self { issue, frozen, key, site_url, dkim, compiled: Mutex::default() }
     }
 
     /// Compiles for every List, so that an Issue nobody can be sent is refused before any mail leaves. Slow: not for the async threads.
@@ -46,7 +47,7 @@ impl Press {
         if let Some(compiled) = compiled.get(list) {
             return Ok(compiled.clone());
         }
-        let fresh = Arc::new(Compiled::new(&self.frozen, list)?);
+        let fresh = Arc::new(Compiled::new(&self.frozen, list)?.signed(self.dkim.clone()));
         compiled.insert(list.clone(), fresh.clone());
         Ok(fresh)
     }

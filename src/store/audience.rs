@@ -20,7 +20,7 @@ impl Store {
         let mut args = Vec::new();
         let sql = format!(
             "SELECT rank, suppressed, COUNT(*) FROM (
-                 SELECT rank % 10 AS rank, CASE WHEN subscriber_id IN ({SUPPRESSED}) THEN 1 ELSE 0 END AS suppressed FROM ({}) AS d
+                 SELECT rank % 10 AS rank, CAST(CASE WHEN subscriber_id IN ({SUPPRESSED}) THEN 1 ELSE 0 END AS BIGINT) AS suppressed FROM ({}) AS d
              ) AS t GROUP BY rank, suppressed",
             deciding(&mut args, &lists)
         );

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use super::issues::finish;
+use super::issues::{finish, status};
 use super::sql::{CHUNK, Tx, Value, args, in_list, pieces, value_rows};
 use super::standing::{left_out, skip};
 use super::{Result, Store, StoreError};
@@ -107,6 +107,7 @@ impl Store {
         let mut tx = self.engine.write().await?;
         for &(id,) in issues {
             let sql = "UPDATE issues SET status = 'sending' WHERE id = $1 AND status = 'scheduled' AND (scheduled_at IS NULL OR scheduled_at <= $2)";
+            status(&mut tx, IssueId(id)).await?;
             tx.run(sql, args![id, now]).await?;
             finish(&mut tx, IssueId(id), now).await?;
         }
@@ -155,9 +156,14 @@ impl Store {
     }
 }
 
-/// The lease must exist and not be over; gives where its Issue stands.
+/// The lease must exist and not be over; gives where its Issue stands. Both stay so until the transaction ends: the Issue is held first,
+/// then the lease, in the order of recovery.
 pub(super) async fn fence(tx: &mut Tx, lease: &Lease, now: Timestamp) -> Result<IssueStatus> {
-    let sql = "SELECT i.status FROM leases l JOIN issues i ON i.id = l.issue_id WHERE l.epoch = $1 AND l.issue_id = $2 AND l.until_at > $3";
+    let sql = format!(
+        "SELECT i.status FROM issues i JOIN leases l ON l.issue_id = i.id WHERE l.epoch = $1 AND i.id = $2 AND l.until_at > {}{}",
+        tx.clock("$3"),
+        tx.held()
+    );
     let row: Option<(String,)> = tx.row(sql, args![lease.epoch, lease.issue, now]).await?;
     let (word,) = row.ok_or(StoreError::Fenced)?;
     IssueStatus::from_word(&word).ok_or_else(|| StoreError::Corrupt(format!("issue status {word:?}")))
@@ -166,7 +172,9 @@ pub(super) async fn fence(tx: &mut Tx, lease: &Lease, now: Timestamp) -> Result<
 /// Writes results onto the rows this lease holds. What it does not hold any more was already recorded.
 async fn record(tx: &mut Tx, lease: &Lease, results: &[Record], cancelled: bool, now: Timestamp) -> Result<()> {
     let settled = results.iter().map(|result| settle(result, cancelled));
-    let (sent, others): (Vec<Settled>, Vec<Settled>) = settled.partition(|row| row.state == DeliveryState::Sent);
+    let (sent, mut others): (Vec<Settled>, Vec<Settled>) = settled.partition(|row| row.state == DeliveryState::Sent);
+    // In one order everywhere: two workers that suppress the same addresses must not wait for each other.
+    others.sort_by_key(|row| row.subscriber);
     for sent in sent.chunks(CHUNK) {
         let mut args = args![lease.issue, lease.epoch, now];
         let ids = in_list(&mut args, sent.iter().map(|row| row.subscriber));

@@ -86,8 +86,9 @@ impl Store {
         let frozen = serde_json::to_string(&new.frozen).map_err(|error| StoreError::Corrupt(error.to_string()))?;
         let status = if new.hold.is_some() { IssueStatus::Paused } else { IssueStatus::Scheduled };
         let mut tx = self.engine.write().await?;
-        let number = number_of(&mut tx, new).await?;
+        // The number first: whoever makes another Issue waits here until this one is kept or refused.
         let id = IssueId(tx.numbers("issue", 1).await?);
+        let number = number_of(&mut tx, new).await?;
         keep_articles(&mut tx, id, new).await?;
         let planned = expand(&mut tx, id, &each_once(&new.lists), now).await?;
         let planned = i64::try_from(planned).unwrap_or(i64::MAX);
@@ -220,20 +221,48 @@ impl Store {
     }
 }
 
-/// An Issue that is being sent and has nothing left to do is done.
-pub(super) async fn finish(tx: &mut Tx, id: IssueId, now: Timestamp) -> Result<()> {
-    let sql = "UPDATE issues SET status = 'done', reason = NULL, finished_at = $2 WHERE id = $1 AND status = 'sending'
-         AND NOT EXISTS (SELECT 1 FROM deliveries WHERE issue_id = $1 AND state = 0)
+/// That an Issue has nothing left to do, over its `id` in `$1`.
+const NOTHING_LEFT: &str = "NOT EXISTS (SELECT 1 FROM deliveries WHERE issue_id = $1 AND state = 0)
          AND NOT EXISTS (SELECT 1 FROM deliveries WHERE issue_id = $1 AND state = 4)
          AND NOT EXISTS (SELECT 1 FROM deliveries WHERE issue_id = $1 AND lease IS NOT NULL)";
+
+impl Store {
+    /// An Issue that is being sent and has nothing left to do is done. Looks first, because to change an Issue makes all its workers wait.
+    pub(super) async fn finish_if_over(&self, id: IssueId, now: Timestamp) -> Result<()> {
+        let sql = format!("SELECT id FROM issues WHERE id = $1 AND status = 'sending' AND {NOTHING_LEFT}");
+        if self.engine.read().await?.row::<(i64,)>(sql, args![id]).await?.is_none() {
+            return Ok(());
+        }
+        let mut tx = self.engine.write().await?;
+        // Whoever is queueing something for it right now is awaited by this, and seen by the statement after it.
+        status(&mut tx, id).await?;
+        finish(&mut tx, id, now).await?;
+        tx.commit().await
+    }
+}
+
+/// An Issue that is being sent and has nothing left to do is done. Call it when [`status`] has locked it.
+pub(super) async fn finish(tx: &mut Tx, id: IssueId, now: Timestamp) -> Result<()> {
+    let sql = format!(
+        "UPDATE issues SET status = 'done', reason = NULL, finished_at = $2 WHERE id = $1 AND status = 'sending' AND {NOTHING_LEFT}"
+    );
     tx.run(sql, args![id, now]).await.map(|_| ())
 }
 
-/// Where an Issue stands, and why.
+/// Where an Issue stands, and why; nobody else changes that, or records anything of it, before the transaction ends.
 pub(super) async fn status(tx: &mut Tx, id: IssueId) -> Result<(IssueStatus, Option<String>)> {
-    let row: Option<(String, Option<String>)> = tx.row("SELECT status, reason FROM issues WHERE id = $1", args![id]).await?;
+    let sql = format!("SELECT status, reason FROM issues WHERE id = $1{}", tx.locked());
+    let row: Option<(String, Option<String>)> = tx.row(sql, args![id]).await?;
     let (word, reason) = row.ok_or_else(|| missing(id))?;
     Ok((IssueStatus::from_word(&word).ok_or_else(|| StoreError::Corrupt(format!("issue status {word:?}")))?, reason))
+}
+
+/// Where an Issue stands; nobody changes that before the transaction ends, but others may record what they did.
+pub(super) async fn held_status(tx: &mut Tx, id: IssueId) -> Result<IssueStatus> {
+    let sql = format!("SELECT status FROM issues WHERE id = $1{}", tx.held());
+    let row: Option<(String,)> = tx.row(sql, args![id]).await?;
+    let (word,) = row.ok_or_else(|| missing(id))?;
+    IssueStatus::from_word(&word).ok_or_else(|| StoreError::Corrupt(format!("issue status {word:?}")))
 }
 
 async fn next_number(tx: &mut Tx, digest: &str) -> Result<i64> {
@@ -272,27 +301,23 @@ async fn keep_articles(tx: &mut Tx, id: IssueId, new: &NewIssue) -> Result<()> {
     Ok(())
 }
 
-/// One Delivery for each person who gets it; how many.
+/// One Delivery for each person who gets it; how many. One statement, so that it sees one moment.
 async fn expand(tx: &mut Tx, id: IssueId, lists: &[ListId], now: Timestamp) -> Result<u64> {
     if lists.is_empty() {
         return Ok(0);
     }
-    let confirmed = SubscriptionState::Confirmed.code();
-    let mut planned = 0;
-    for (position, list) in lists.iter().enumerate() {
-        let mut args = Vec::new();
-        let deciding = deciding(&mut args, lists);
-        args.extend(args![id, list, now, confirmed, position]);
-        let [issue, list, now, confirmed, position] = std::array::from_fn(|n| format!("${}", lists.len() + 1 + n));
-        // A rank is position * 10 + state; a pending one is far behind and never confirmed.
-        let sql = format!(
-            "INSERT INTO deliveries (issue_id, subscriber_id, list_id, state, attempts, changed_at)
-             SELECT {issue}, subscriber_id, {list}, 0, 0, {now} FROM ({deciding}) AS d
-             WHERE rank = {position} * 10 + {confirmed} AND subscriber_id NOT IN ({SUPPRESSED})"
-        );
-        planned += tx.run(sql, args).await?;
-    }
-    Ok(planned)
+    let mut args = Vec::new();
+    let deciding = deciding(&mut args, lists);
+    args.extend(args![id, now, SubscriptionState::Confirmed.code()]);
+    let [issue, now, confirmed] = std::array::from_fn(|n| format!("${}", lists.len() + 1 + n));
+    // A rank is position * 10 + state.
+    let list: String = (0..lists.len()).map(|position| format!(" WHEN {position} THEN ${}", position + 1)).collect();
+    let sql = format!(
+        "INSERT INTO deliveries (issue_id, subscriber_id, list_id, state, attempts, changed_at)
+         SELECT {issue}, subscriber_id, CASE rank / 10{list} END, 0, 0, {now} FROM ({deciding}) AS d
+         WHERE rank % 10 = {confirmed} AND subscriber_id NOT IN ({SUPPRESSED})"
+    );
+    tx.run(sql, args).await
 }
 
 fn issue_row(row: Columns) -> Result<IssueRow> {

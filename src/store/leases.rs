@@ -4,13 +4,18 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::deliveries::{Lease, Leased, Recovered, fence};
-use super::issues::{finish, status};
+use super::issues::{finish, held_status, status};
 use super::sql::{CHUNK_IN_ORDER, Tx, args, in_list};
 use super::standing::{left_out, skip};
 use super::subscribers::{SubscriberRow, subscriber};
 use super::{Result, Store, StoreError};
 use crate::config::OnUnknown;
 use crate::model::{DeliveryState, IssueId, IssueStatus, ListId, SubscriberId, SubscriptionState, Timestamp};
+
+/// The least that is claimed at a time where workers share: fewer would be composed and committed at a loss.
+const CLAIM_MIN: u32 = 16;
+/// More workers than claims are made small for.
+const WORKERS_MAX: i64 = 64;
 
 /// A Delivery that could be claimed, with what decides whether it still should be. The person is missing once erased.
 #[derive(sqlx::FromRow)]
@@ -39,22 +44,30 @@ impl Store {
         length: Duration,
         now: Timestamp,
     ) -> Result<Option<(Lease, Vec<Leased>)>> {
+        let apart = if self.engine.is_shared() { Some(self.number_of_lease().await?) } else { None };
         let mut tx = self.engine.write().await?;
-        if status(&mut tx, issue).await?.0 != IssueStatus::Sending {
+        if begun_status(&mut tx, issue, now).await? != IssueStatus::Sending {
             return Ok(None);
         }
-        let lease = Lease { epoch: tx.numbers("lease", 1).await?, issue, until: now.plus(length) };
-        let claimed = fill(&mut tx, &lease, limit, now).await?;
+        let limit = fair_part(&mut tx, issue, limit, now).await?;
+        let epoch = match apart {
+            Some(epoch) => epoch,
+            None => tx.numbers("lease", 1).await?,
+        };
+        let claimed = fill(&mut tx, issue, epoch, limit, now).await?;
         if claimed.is_empty() {
-            finish(&mut tx, issue, now).await?;
             tx.commit().await?;
+            self.finish_if_over(issue, now).await?;
             return Ok(None);
         }
-        let sql = "INSERT INTO leases (epoch, worker, issue_id, until_at) VALUES ($1, $2, $3, $4)";
-        tx.run(sql, args![lease.epoch, worker, issue, lease.until]).await?;
-        tx.run("UPDATE issues SET started_at = $2 WHERE id = $1 AND started_at IS NULL", args![issue, now]).await?;
+        let sql = format!(
+            "INSERT INTO leases (epoch, worker, issue_id, until_at) VALUES ($1, $2, $3, {} + $5) RETURNING until_at",
+            tx.clock("$4")
+        );
+        let until: Option<(i64,)> = tx.row(sql, args![epoch, worker, issue, now, micros(length)]).await?;
+        let until = Timestamp(until.ok_or(sqlx::Error::RowNotFound)?.0);
         tx.commit().await?;
-        Ok(Some((lease, claimed)))
+        Ok(Some((Lease { epoch, issue, until }, claimed)))
     }
 
     /// Claims up to `limit` Deliveries more under a lease there is. None when nothing is left or the Issue is not being sent.
@@ -64,7 +77,8 @@ impl Store {
         if fence(&mut tx, lease, now).await? != IssueStatus::Sending {
             return Ok(Vec::new());
         }
-        let claimed = fill(&mut tx, lease, limit, now).await?;
+        let limit = fair_part(&mut tx, lease.issue, limit, now).await?;
+        let claimed = fill(&mut tx, lease.issue, lease.epoch, limit, now).await?;
         tx.commit().await?;
         Ok(claimed)
     }
@@ -72,7 +86,7 @@ impl Store {
     /// Everything queued of an Issue waits until `until`, with the reason: no relay takes it before. How many.
     pub async fn hold_queued(&self, issue: IssueId, until: Timestamp, reason: &str, now: Timestamp) -> Result<u64> {
         let mut tx = self.engine.write().await?;
-        if status(&mut tx, issue).await?.0 != IssueStatus::Sending {
+        if held_status(&mut tx, issue).await? != IssueStatus::Sending {
             return Ok(0);
         }
         let sql = "UPDATE deliveries SET state = 4, next_at = $2, changed_at = $3, class = NULL, code = NULL, reply = $4
@@ -82,58 +96,101 @@ impl Store {
         Ok(held)
     }
 
-    /// Makes a lease last until `now + length`. [`super::StoreError::Fenced`] when it is over.
-    pub async fn renew(&self, lease: &Lease, length: Duration, now: Timestamp) -> Result<Lease> {
-        let until = now.plus(length);
+    /// The number of a new lease, in a transaction of its own: where several workers claim, none waits for the others' claims.
+    /// A number that then is not used is lost, which harms nothing.
+    async fn number_of_lease(&self) -> Result<i64> {
         let mut tx = self.engine.write().await?;
-        let sql = "UPDATE leases SET until_at = $3 WHERE epoch = $1 AND issue_id = $2 AND until_at > $4";
-        if tx.run(sql, args![lease.epoch, lease.issue, until, now]).await? == 0 {
-            return Err(StoreError::Fenced);
-        }
+        let epoch = tx.numbers("lease", 1).await?;
         tx.commit().await?;
-        Ok(Lease { until, ..*lease })
+        Ok(epoch)
+    }
+
+    /// Makes a lease last for `length` from now. [`super::StoreError::Fenced`] when it is over.
+    pub async fn renew(&self, lease: &Lease, length: Duration, now: Timestamp) -> Result<Lease> {
+        let mut tx = self.engine.write().await?;
+        let clock = tx.clock("$4");
+        let sql = format!(
+            "UPDATE leases SET until_at = {clock} + $3 WHERE epoch = $1 AND issue_id = $2 AND until_at > {clock} RETURNING until_at"
+        );
+        let until: Option<(i64,)> = tx.row(sql, args![lease.epoch, lease.issue, micros(length), now]).await?;
+        let (until,) = until.ok_or(StoreError::Fenced)?;
+        tx.commit().await?;
+        Ok(Lease { until: Timestamp(until), ..*lease })
     }
 
     /// Gives a lease back: what is still leased becomes queued; the Issue becomes `done` when nothing is left to do.
     /// An intent without a result stays, for [`Store::recover`] to judge when the lease is over.
     pub async fn release(&self, lease: &Lease, now: Timestamp) -> Result<()> {
         let mut tx = self.engine.write().await?;
-        requeue(&mut tx, lease.epoch, lease.issue, now).await?;
+        let status = held_status(&mut tx, lease.issue).await?;
+        requeue(&mut tx, lease.epoch, lease.issue, status, now).await?;
         let sql = "DELETE FROM leases WHERE epoch = $1 AND issue_id = $2
              AND NOT EXISTS (SELECT 1 FROM deliveries WHERE issue_id = $2 AND lease = $1)";
         tx.run(sql, args![lease.epoch, lease.issue]).await?;
-        finish(&mut tx, lease.issue, now).await?;
-        tx.commit().await
+        tx.commit().await?;
+        self.finish_if_over(lease.issue, now).await
     }
 
-    /// Takes back leases that are over; with `all`, every lease (the caller holds the sender lock, so their owners are dead).
+    /// Takes back leases that are over; with `all`, every lease (the caller is alone, so their owners are dead).
     pub async fn recover(&self, all: bool, on_unknown: OnUnknown, now: Timestamp) -> Result<Recovered> {
-        let over = "SELECT epoch, issue_id FROM leases WHERE until_at <= $1 OR $2 = 1 ORDER BY epoch";
-        let dead: Vec<(i64, i64)> = self.engine.read().await?.rows(over, args![now, all]).await?;
         let mut recovered = Recovered::default();
-        if dead.is_empty() {
-            return Ok(recovered);
-        }
-        let mut tx = self.engine.write().await?;
-        // Asked again, because a lease may have been renewed since the first look.
-        for (epoch, issue) in tx.rows::<(i64, i64)>(over, args![now, all]).await? {
+        let mut tx = self.engine.read().await?;
+        let over = format!("SELECT epoch, issue_id FROM leases WHERE until_at <= {} OR $2 = 1 ORDER BY epoch", tx.clock("$1"));
+        let dead: Vec<(i64, i64)> = tx.rows(over, args![now, all]).await?;
+        drop(tx);
+        for (epoch, issue) in dead {
+            let mut tx = self.engine.write().await?;
             let issue = IssueId(issue);
-            recovered.requeued += requeue(&mut tx, epoch, issue, now).await?;
-            recovered.unknown += judge(&mut tx, epoch, issue, on_unknown, now).await?;
+            // The Issue first and then the lease, as in a commit: two that wait for each other would wait for ever.
+            let (status, _) = status(&mut tx, issue).await?;
+            // Asked again, because it may have been renewed, or taken by somebody else, since the first look.
+            let sql = format!("SELECT epoch FROM leases WHERE epoch = $3 AND (until_at <= {} OR $2 = 1){}", tx.clock("$1"), tx.locked());
+            if tx.row::<(i64,)>(sql, args![now, all, epoch]).await?.is_none() {
+                continue;
+            }
+            recovered.requeued += requeue(&mut tx, epoch, issue, status, now).await?;
+            recovered.unknown += judge(&mut tx, epoch, issue, on_unknown, status, now).await?;
             tx.run("DELETE FROM leases WHERE epoch = $1", args![epoch]).await?;
             finish(&mut tx, issue, now).await?;
+            tx.commit().await?;
         }
-        tx.commit().await?;
         Ok(recovered)
     }
 }
 
+/// Where an Issue stands, begun by this claim if it was not. Others may hold it in the same way; nobody pauses or cancels it meanwhile.
+async fn begun_status(tx: &mut Tx, issue: IssueId, now: Timestamp) -> Result<IssueStatus> {
+    // First of all, because a row that is held by two cannot be changed by either.
+    let sql = "UPDATE issues SET started_at = $2 WHERE id = $1 AND started_at IS NULL AND status = 'sending'";
+    tx.run(sql, args![issue, now]).await?;
+    held_status(tx, issue).await
+}
+
+/// Where several workers claim, none takes more than a quarter of its share of what is left, so that a small Issue is shared too and all end together.
+async fn fair_part(tx: &mut Tx, issue: IssueId, limit: u32, now: Timestamp) -> Result<u32> {
+    let Tx::Postgres(..) = tx else { return Ok(limit) };
+    let enough = i64::from(limit) * 4 * WORKERS_MAX;
+    let sql = format!(
+        "SELECT (SELECT COUNT(*) FROM (SELECT 1 FROM deliveries WHERE issue_id = $1 AND state = 0 LIMIT $2) AS q),
+             (SELECT COUNT(DISTINCT worker) FROM leases WHERE issue_id = $1 AND until_at > {})",
+        tx.clock("$3")
+    );
+    let row: Option<(i64, i64)> = tx.row(sql, args![issue, enough, now]).await?;
+    let (left, workers) = row.unwrap_or_default();
+    let part = left / (4 * workers.clamp(1, WORKERS_MAX));
+    Ok(limit.min(u32::try_from(part).unwrap_or(limit).max(CLAIM_MIN)))
+}
+
+fn micros(length: Duration) -> i64 {
+    i64::try_from(length.as_micros()).unwrap_or(i64::MAX)
+}
+
 /// Leases up to `limit` Deliveries whose readers still get it, and skips those who do not.
-async fn fill(tx: &mut Tx, lease: &Lease, limit: u32, now: Timestamp) -> Result<Vec<Leased>> {
+async fn fill(tx: &mut Tx, issue: IssueId, epoch: i64, limit: u32, now: Timestamp) -> Result<Vec<Leased>> {
     let mut claimed = Vec::new();
     loop {
         let wanted = (limit as usize).saturating_sub(claimed.len());
-        let candidates = candidates(tx, lease.issue, wanted, now).await?;
+        let candidates = candidates(tx, issue, wanted, now).await?;
         let last = candidates.len() < wanted;
         if candidates.is_empty() {
             return Ok(claimed);
@@ -146,9 +203,9 @@ async fn fill(tx: &mut Tx, lease: &Lease, limit: u32, now: Timestamp) -> Result<
                 Some(reason) => gone.entry(reason).or_default().push(SubscriberId(candidate.subscriber_id)),
             }
         }
-        skip(tx, lease.issue, gone, now).await?;
+        skip(tx, issue, gone, now).await?;
         for leased in claimed[fresh..].chunks(CHUNK_IN_ORDER) {
-            let mut args = args![lease.epoch, now, lease.issue];
+            let mut args = args![epoch, now, issue];
             let ids = in_list(&mut args, leased.iter().map(|leased| leased.subscriber.id));
             let sql = format!(
                 "UPDATE deliveries SET state = 1, lease = $1, next_at = NULL, changed_at = $2 WHERE issue_id = $3 AND subscriber_id IN ({ids})"
@@ -163,16 +220,19 @@ async fn fill(tx: &mut Tx, lease: &Lease, limit: u32, now: Timestamp) -> Result<
 
 /// The next Deliveries in turn: first those that waited for their second try, then the queue.
 async fn candidates(tx: &mut Tx, issue: IssueId, limit: usize, now: Timestamp) -> Result<Vec<Candidate>> {
-    let sql = "SELECT d.subscriber_id, d.list_id, d.attempts, x.state, p.reason, s.email, s.name, s.attributes, s.language, s.timezone, s.created_at
+    let claimed = tx.claimed();
+    let sql = format!(
+        "SELECT d.subscriber_id, d.list_id, d.attempts, x.state, p.reason, s.email, s.name, s.attributes, s.language, s.timezone, s.created_at
          FROM (SELECT * FROM (SELECT subscriber_id, list_id, attempts FROM deliveries
-                   WHERE issue_id = $1 AND state = 4 AND next_at <= $2 ORDER BY next_at LIMIT $3) AS due
+                   WHERE issue_id = $1 AND state = 4 AND next_at <= $2 ORDER BY next_at LIMIT $3{claimed}) AS due
                UNION ALL
                SELECT * FROM (SELECT subscriber_id, list_id, attempts FROM deliveries
-                   WHERE issue_id = $1 AND state = 0 ORDER BY subscriber_id LIMIT $3) AS waiting
+                   WHERE issue_id = $1 AND state = 0 ORDER BY subscriber_id LIMIT $3{claimed}) AS waiting
                LIMIT $3) AS d
          LEFT JOIN subscribers s ON s.id = d.subscriber_id
          LEFT JOIN subscriptions x ON x.list_id = d.list_id AND x.subscriber_id = s.id
-         LEFT JOIN suppressions p ON p.email = s.email_key";
+         LEFT JOIN suppressions p ON p.email = s.email_key"
+    );
     tx.rows(sql, args![issue, now, limit]).await
 }
 
@@ -195,18 +255,16 @@ fn leased(row: Candidate) -> Result<Leased> {
 }
 
 /// What was claimed and never intended goes back to the queue, or is cancelled with its Issue. How many.
-async fn requeue(tx: &mut Tx, epoch: i64, issue: IssueId, now: Timestamp) -> Result<u64> {
-    let cancelled = status(tx, issue).await?.0 == IssueStatus::Cancelled;
-    let state = if cancelled { DeliveryState::Cancelled } else { DeliveryState::Queued };
+async fn requeue(tx: &mut Tx, epoch: i64, issue: IssueId, status: IssueStatus, now: Timestamp) -> Result<u64> {
+    let state = if status == IssueStatus::Cancelled { DeliveryState::Cancelled } else { DeliveryState::Queued };
     let sql = "UPDATE deliveries SET state = $3, lease = NULL, changed_at = $4 WHERE issue_id = $1 AND lease = $2 AND state = 1";
     tx.run(sql, args![issue, epoch, state, now]).await
 }
 
 /// What was intended and has no result may have arrived: it is sent again or held. How many.
-async fn judge(tx: &mut Tx, epoch: i64, issue: IssueId, on_unknown: OnUnknown, now: Timestamp) -> Result<u64> {
-    let cancelled = status(tx, issue).await?.0 == IssueStatus::Cancelled;
+async fn judge(tx: &mut Tx, epoch: i64, issue: IssueId, on_unknown: OnUnknown, status: IssueStatus, now: Timestamp) -> Result<u64> {
     let state = match on_unknown {
-        OnUnknown::Resend if !cancelled => DeliveryState::Queued,
+        OnUnknown::Resend if status != IssueStatus::Cancelled => DeliveryState::Queued,
         OnUnknown::Resend | OnUnknown::Hold => DeliveryState::Unknown,
     };
     let sql = "UPDATE deliveries SET state = $3, lease = NULL, attempts = attempts + 1, changed_at = $4,

@@ -10,7 +10,7 @@ use super::sql::Engine;
 use super::{Result, StoreError};
 
 /// Numbered, forward only, compiled in.
-static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
+pub(super) static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
 
 /// How long a statement waits for another process that writes: a backup or an import may hold the file for a while.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(60);

@@ -1,12 +1,14 @@
 //! One SQL text for every engine: values, transactions, and the lists of placeholders that batches need.
 //!
-//! Another engine is one more variant of [`Engine`] and [`Tx`], one more line in `on_engine!`, and one more bound of [`Readable`].
+//! The engines differ in three fragments only: rows are locked where several processes write ([`Tx::locked`], [`Tx::claimed`]), and
+//! leases are measured on the store's clock ([`Tx::clock`]).
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
+use sqlx::postgres::PgRow;
 use sqlx::sqlite::SqliteRow;
-use sqlx::{AssertSqlSafe, FromRow, Sqlite, SqlitePool, Transaction};
+use sqlx::{AssertSqlSafe, FromRow, PgPool, Postgres, Sqlite, SqlitePool, Transaction};
 
 use super::Result;
 use crate::model::{DeliveryState, IssueId, ListId, SubscriberId, Timestamp};
@@ -26,6 +28,13 @@ macro_rules! on_engine {
                 let $connection = &mut **transaction;
                 $body
             }
+            Tx::Postgres(transaction, _) => {
+                type Db = Postgres;
+                let sql: Cow<'static, str> = $sql.into();
+                let $sql = AssertSqlSafe(sql);
+                let $connection = &mut **transaction;
+                $body
+            }
         }
     };
 }
@@ -37,7 +46,7 @@ macro_rules! bound {
         for arg in $args {
             query = match arg {
                 Value::Int(value) => query.bind(value),
-                Value::Text(value) => query.bind(value),
+                Value::Text(value) => query.bind(value.map(without_nul)),
             };
         }
         query
@@ -114,27 +123,45 @@ impl From<Option<String>> for Value {
     }
 }
 
+/// PostgreSQL keeps no NUL in a text; a relay's reply may hold one, and must not stop the commit that records it.
+fn without_nul(text: String) -> String {
+    if text.contains('\0') { text.replace('\0', "\u{fffd}") } else { text }
+}
+
 /// What a row of any engine can become: a tuple, or a struct that derives `FromRow`.
-pub(super) trait Readable: for<'r> FromRow<'r, SqliteRow> + Send + Unpin {}
-impl<T: for<'r> FromRow<'r, SqliteRow> + Send + Unpin> Readable for T {}
+pub(super) trait Readable: for<'r> FromRow<'r, SqliteRow> + for<'r> FromRow<'r, PgRow> + Send + Unpin {}
+impl<T: for<'r> FromRow<'r, SqliteRow> + for<'r> FromRow<'r, PgRow> + Send + Unpin> Readable for T {}
+
+/// Whose clock leases are measured on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum LeaseClock {
+    /// That of the caller, who is the only one.
+    Caller,
+    /// That of the database, because the clocks of several machines differ.
+    Database,
+}
 
 /// The pools of the engine in use.
 #[derive(Debug, Clone)]
 pub(super) enum Engine {
-    /// One connection writes, a few read.
+    /// One connection writes, a few read. One process sends.
     Sqlite {
         /// The one that writes.
         write: SqlitePool,
         /// Those that read.
         read: SqlitePool,
     },
+    /// Any number of processes write and send.
+    Postgres(PgPool, LeaseClock),
 }
 
 impl Engine {
-    /// A transaction that will write. It waits for the writer at its start, never in its middle.
+    /// A transaction that will write. On SQLite it waits for the writer at its start, never in its middle; on PostgreSQL every statement
+    /// sees what was committed before it, so what must not change meanwhile is locked first (see [`Tx::locked`]).
     pub(super) async fn write(&self) -> Result<Tx> {
         match self {
             Self::Sqlite { write, .. } => Ok(Tx::Sqlite(write.begin_with("BEGIN IMMEDIATE").await?)),
+            Self::Postgres(pool, clock) => Ok(Tx::Postgres(pool.begin_with("BEGIN ISOLATION LEVEL READ COMMITTED").await?, *clock)),
         }
     }
 
@@ -142,7 +169,15 @@ impl Engine {
     pub(super) async fn read(&self) -> Result<Tx> {
         match self {
             Self::Sqlite { read, .. } => Ok(Tx::Sqlite(read.begin().await?)),
+            Self::Postgres(pool, clock) => {
+                Ok(Tx::Postgres(pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?, *clock))
+            }
         }
+    }
+
+    /// Whether other processes may send from this store too.
+    pub(super) const fn is_shared(&self) -> bool {
+        matches!(self, Self::Postgres(..))
     }
 
     /// Closes every connection.
@@ -152,6 +187,7 @@ impl Engine {
                 read.close().await;
                 write.close().await;
             }
+            Self::Postgres(pool, _) => pool.close().await,
         }
     }
 }
@@ -160,6 +196,8 @@ impl Engine {
 pub(super) enum Tx {
     /// On SQLite.
     Sqlite(Transaction<'static, Sqlite>),
+    /// On PostgreSQL.
+    Postgres(Transaction<'static, Postgres>, LeaseClock),
 }
 
 impl Tx {
@@ -189,6 +227,39 @@ impl Tx {
     pub(super) async fn commit(self) -> Result<()> {
         match self {
             Self::Sqlite(transaction) => Ok(transaction.commit().await?),
+            Self::Postgres(transaction, _) => Ok(transaction.commit().await?),
+        }
+    }
+
+    /// Behind a `SELECT`: nobody changes its rows before this transaction ends. On SQLite nobody can anyhow.
+    pub(super) const fn locked(&self) -> &'static str {
+        match self {
+            Self::Sqlite(_) => "",
+            Self::Postgres(..) => " FOR UPDATE",
+        }
+    }
+
+    /// The same, but others may hold the rows in this way too.
+    pub(super) const fn held(&self) -> &'static str {
+        match self {
+            Self::Sqlite(_) => "",
+            Self::Postgres(..) => " FOR SHARE",
+        }
+    }
+
+    /// Behind a `SELECT` of rows to claim: takes only those that no other transaction is taking.
+    pub(super) const fn claimed(&self) -> &'static str {
+        match self {
+            Self::Sqlite(_) => "",
+            Self::Postgres(..) => " FOR UPDATE SKIP LOCKED",
+        }
+    }
+
+    /// The instant that leases are measured at: the caller's, which is `placeholder`, or the database's own.
+    pub(super) const fn clock(&self, placeholder: &'static str) -> &'static str {
+        match self {
+            Self::Postgres(_, LeaseClock::Database) => "CAST(EXTRACT(EPOCH FROM statement_timestamp()) * 1000000 AS BIGINT)",
+            _ => placeholder,
         }
     }
 }

@@ -42,6 +42,11 @@ impl Store {
     ) -> Result<Vec<Upserted>> {
         let keys: Vec<String> = rows.iter().map(|row| row.email.key()).collect();
         let mut tx = if dry_run { self.engine.read().await? } else { self.engine.write().await? };
+        if !dry_run {
+            // Where several processes import, one does at a time: what is looked up now must hold when it is written.
+            let sql = format!("SELECT next FROM counters WHERE name = 'subscriber'{}", tx.locked());
+            tx.row::<(i64,)>(sql, args![]).await?;
+        }
         let suppressed = suppressed(&mut tx, &keys).await?;
         let mut known = look_up(&mut tx, &keys, list).await?;
         let mut results = Vec::with_capacity(rows.len());

@@ -2,13 +2,14 @@
 
 use chrono::{TimeZone, Utc};
 use chrono_tz::Tz;
-use postrider::config::StoreUrl;
 use postrider::model::digest::Missed;
 use postrider::model::{Schedule, Timestamp};
 use postrider::schedule::{Decision, DueRun, decide, due, unfinished};
 use postrider::store::Store;
 use postrider::store::runs::RunResult;
 use proptest::prelude::*;
+
+use crate::support::store::Place;
 
 fn schedule(expression: &str, zone: &str) -> Schedule {
     Schedule::parse(expression, zone.parse().unwrap()).unwrap_or_else(|error| panic!("{expression:?}: {error}"))
@@ -228,11 +229,11 @@ proptest! {
     }
 }
 
-/// A new store in a folder of its own, with its guard.
-async fn store(now: Timestamp) -> (tempfile::TempDir, Store) {
-    let dir = tempfile::tempdir().unwrap();
-    let store = Store::open(&StoreUrl::Sqlite(dir.path().join("test.db")), now).await.unwrap();
-    (dir, store)
+/// A new store, with its guard.
+async fn store(now: Timestamp) -> (Place, Store) {
+    let place = Place::new();
+    let store = place.open(now).await;
+    (place, store)
 }
 
 fn run(due: &str) -> Option<DueRun> {

@@ -16,7 +16,8 @@ use postrider::store::runs::RunResult;
 use postrider::store::subscribers::{NewSubscriber, Upserted};
 use postrider::store::{Store, StoreError};
 use proptest::prelude::*;
-use tempfile::TempDir;
+
+use crate::support::store::Place;
 
 const MINUTE: Duration = Duration::from_secs(60);
 const CONFIRMED: SubscriptionState = SubscriptionState::Confirmed;
@@ -114,17 +115,16 @@ fn words(error: StoreError) -> String {
     }
 }
 
-/// A store in a folder that goes away with it.
+/// A store, and where it is.
 struct Desk {
     store: Store,
-    folder: TempDir,
+    place: Place,
 }
 
 impl Desk {
     async fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let store = open(&folder.path().join("p.db")).await.unwrap();
-        Self { store, folder }
+        let place = Place::new();
+        Self { store: place.open(at(0)).await, place }
     }
 
     /// A desk whose list `a` has readers r0, r1, …
@@ -570,10 +570,13 @@ async fn lists_runs_and_facts_are_kept() {
 }
 
 #[tokio::test]
-async fn only_one_process_sends_from_a_store() {
-    let desk = Desk::new().await;
-    let guard = desk.store.sender_lock().unwrap();
-    let other = open(&desk.folder.path().join("p.db")).await.unwrap();
+async fn only_one_process_sends_from_a_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("p.db");
+    let store = open(&file).await.unwrap();
+    let guard = store.sender_lock().unwrap();
+    assert!(guard.is_alone(), "leases of others are dead");
+    let other = open(&file).await.unwrap();
     assert!(matches!(other.sender_lock(), Err(StoreError::Busy)));
     drop(guard);
     assert!(other.sender_lock().is_ok());
@@ -611,7 +614,7 @@ async fn what_was_committed_is_there_after_a_restart() {
     let (lease, people) = desk.claim(issue, 1, at(0)).await;
     desk.store.commit(&lease, &[], &people, at(1)).await.unwrap();
     desk.store.close().await;
-    let store = open(&desk.folder.path().join("p.db")).await.unwrap();
+    let store = desk.place.open(at(2)).await;
     let found = store.recover(true, OnUnknown::Hold, at(2)).await.unwrap();
     assert_eq!((found.requeued, found.unknown), (0, 1));
 }

@@ -3,13 +3,14 @@
 use std::io::Cursor;
 use std::path::{Path, PathBuf};
 
-use postrider::config::StoreUrl;
 use postrider::model::link::{Grant, LinkKey, Purpose};
 use postrider::model::{EmailAddress, Fault, IssueId, ListId, SubscriberId, SubscriptionState, Timestamp};
 use postrider::store::Store;
 use postrider::store::subscribers::Person;
 use postrider::subscribe::{Import, ImportError, ImportReport, export, import, resubscribe, sync_file, unsubscribe};
 use tempfile::TempDir;
+
+use crate::support::store::Place;
 
 fn now() -> Timestamp {
     Timestamp::from_secs(1_790_000_000)
@@ -30,17 +31,17 @@ fn how() -> Import {
     }
 }
 
-/// A store in a folder that goes away with it.
+/// A store, and a folder that goes away with it.
 struct Desk {
     store: Store,
     folder: TempDir,
+    _place: Place,
 }
 
 impl Desk {
     async fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let store = Store::open(&StoreUrl::Sqlite(folder.path().join("p.db")), now()).await.unwrap();
-        Self { store, folder }
+        let place = Place::new();
+        Self { store: place.open(now()).await, folder: tempfile::tempdir().unwrap(), _place: place }
     }
 
     async fn import(&self, csv: impl Into<Vec<u8>>) -> ImportReport {

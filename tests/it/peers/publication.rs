@@ -7,6 +7,8 @@ use std::process::{Command, Output};
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::support::store::url_for_config;
+
 /// The directory with config.toml, content/ and the store.
 pub struct Publication {
     dir: TempDir,
@@ -16,7 +18,7 @@ impl Publication {
     /// With one list and one digest, both called `weekly`, and one relay: `relay` holds the lines of its table.
     pub fn new(relay: &str) -> Self {
         let publication = Self { dir: tempfile::tempdir().unwrap() };
-        publication.write("config.toml", &CONFIG.replace("@RELAY@", relay));
+        publication.write("config.toml", &CONFIG.replace("@RELAY@", relay).replace("@STORE@", &url_for_config()));
         publication
     }
 
@@ -115,7 +117,7 @@ author = "Ada Example"
 postal_address = "1 Pier Road, 20457 Hamburg"
 
 [store]
-url = "sqlite://postrider.db"
+url = "@STORE@"
 
 [[relay]]
 name = "local"

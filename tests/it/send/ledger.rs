@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering::SeqCst};
 use std::time::Duration;
 
-use postrider::config::{OnUnknown, StoreUrl};
+use postrider::config::OnUnknown;
 use postrider::inbox::Inbox;
 use postrider::model::issue::{Frozen, FrozenList, FrozenSite};
 use postrider::model::link::{LinkKey, Purpose};
@@ -17,11 +17,11 @@ use postrider::send::{SendError, Sender};
 use postrider::store::Store;
 use postrider::store::issues::{IssueRow, NewIssue};
 use postrider::store::subscribers::NewSubscriber;
-use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
 use super::driver::relay;
 use crate::support::smtp::{Act, Event, FULL, Server, say, say_and_close};
+use crate::support::store::Place;
 
 const HTML: &str = "<html><body><p>Hello {{ subscriber.email }}</p><p><a href=\"{{ unsubscribe_url }}\">leave</a></p></body></html>";
 const TEXT: &str = "Hello {{ subscriber.email }}\n{{ unsubscribe_url }}\n";
@@ -31,7 +31,7 @@ struct Desk {
     key: LinkKey,
     time: Arc<AtomicI64>,
     issue: IssueId,
-    _folder: TempDir,
+    _place: Place,
 }
 
 impl Desk {
@@ -42,13 +42,13 @@ impl Desk {
     }
 
     async fn with(rows: &[NewSubscriber], html: &str) -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        let place = Place::new();
         let time = Arc::new(AtomicI64::new(1_790_000_000_000_000));
         let now = Timestamp(time.load(SeqCst));
-        let store = Store::open(&StoreUrl::Sqlite(folder.path().join("p.db")), now).await.unwrap();
+        let store = place.open(now).await;
         store.upsert_subscribers(rows, &list(), SubscriptionState::Confirmed, "test", false, now).await.unwrap();
         let issue = store.create_issue(&letter(html), now).await.unwrap();
-        Self { store, key: LinkKey::new(b"secret"), time, issue, _folder: folder }
+        Self { store, key: LinkKey::new(b"secret"), time, issue, _place: place }
     }
 
     fn sender(&self, relays: &[Relay]) -> Sender {

@@ -1,4 +1,6 @@
 //! What tests share.
 #![allow(dead_code)]
 
+pub mod postgres;
 pub mod smtp;
+pub mod store;
