@@ -1,7 +1,7 @@
 //! What one relay knows of the recipient domains behind it: their pace, their connections, their patience, and who is slow. Pure: the time is an argument.
 //!
 //! A domain that answers slowly would soon have every connection to itself, because the fast ones leave. So, while mail for others waits, all slow
-//! domains together get a tenth of the connections' time; and a domain nobody has heard of yet gets one connection until it has answered.
+//! domains together get a twentieth of the connections' time; and a domain nobody has heard of yet gets one connection until it has answered.
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
@@ -19,7 +19,7 @@ const PATIENCE: Duration = Duration::from_millis(200);
 /// Slow is this many times slower than the others.
 const SLOW_FACTOR: f64 = 4.0;
 /// The share of the connections' time that all slow domains get while others wait.
-const SLOW_SHARE: f64 = 0.1;
+const SLOW_SHARE: f64 = 0.05;
 /// A slow domain is looked out for so long after it was last seen to be slow.
 const UNEVEN: Duration = Duration::from_secs(60);
 /// How much the newest message counts in a mean.
@@ -69,6 +69,8 @@ pub struct Domains {
     slow_next: Option<Instant>,
     /// Until when some domain is known to be slow or to back off.
     uneven_until: Option<Instant>,
+    /// Connections there were last.
+    live: usize,
 }
 
 #[derive(Debug, Default)]
@@ -89,7 +91,7 @@ impl Domains {
     /// Of a relay that nothing was sent to yet.
     pub fn new(relay: &Relay) -> Self {
         let (rates, connections) = (relay.domain_rates.clone(), relay.domain_connections.clone());
-        Self { rates, connections, known: HashMap::new(), usual: None, slow_next: None, uneven_until: None }
+        Self { rates, connections, known: HashMap::new(), usual: None, slow_next: None, uneven_until: None, live: 1 }
     }
 
     /// Whether a message to `domain` may go.
@@ -135,6 +137,7 @@ impl Domains {
     /// A message to `domain` goes over one of `live` connections; `slow` when its gate said so and others wait.
     pub fn begin(&mut self, domain: &str, slow: bool, live: usize, now: Instant) {
         self.make_room();
+        self.live = live;
         let known = self.known.entry(domain.to_owned()).or_default();
         if known.busy == 0 || known.mean.is_some() {
             known.since = Some(now);
@@ -145,14 +148,13 @@ impl Domains {
         }
         if slow {
             let takes = known.mean.unwrap_or(1.0).max(PATIENCE.as_secs_f64());
-            let share = Duration::from_secs_f64(takes / (SLOW_SHARE * live.max(1) as f64));
-            self.slow_next = Some(self.slow_next.map_or(now, |next| next.max(now)) + share);
+            self.slow_next = Some(self.slow_next.map_or(now, |next| next.max(now)) + share_of(takes, live));
         }
     }
 
     /// It is through, after `took`.
     pub fn end(&mut self, domain: &str, took: Duration, answer: Answer, now: Instant, jitter: f64) {
-        let usual = self.usual;
+        let (usual, live) = (self.usual, self.live);
         let Some(known) = self.known.get_mut(domain) else { return };
         known.busy = known.busy.saturating_sub(1);
         if answer == Answer::None {
@@ -168,6 +170,8 @@ impl Domains {
         let backs_off = known.backoff.map(|backoff| backoff.until);
         if known.is_slow(usual, now) {
             self.uneven_until = self.uneven_until.max(Some(now + UNEVEN));
+            // The first, of which nobody could know, is charged when it is through.
+            self.slow_next = self.slow_next.or_else(|| Some(now + share_of(took.as_secs_f64(), live)));
         } else {
             self.usual = Some(mean(usual));
         }
@@ -187,15 +191,17 @@ impl Domains {
         [paced, capped, slow].into_iter().flatten().min()
     }
 
+    /// How many more of them are worth keeping here: as many as go before one that is put back would return.
+    pub fn room(&mut self, domain: &str, live: usize) -> usize {
+        let Some(known) = self.known(domain) else { return 0 };
+        (PARK_MIN.as_secs_f64() / known.step(live).as_secs_f64().max(0.001)) as usize
+    }
+
     /// How long a message to `domain` that finds no room here should wait, each a little longer than the one before.
     pub fn park(&mut self, domain: &str, live: usize, now: Instant) -> Duration {
         let Some(known) = self.known(domain) else { return PARK_MIN };
         let backoff = known.backoff.filter(|backoff| backoff.holds(now));
-        let step = match (&known.pace, backoff) {
-            (_, Some(_)) => PARK_STEP,
-            (Some(pace), None) => pace.interval(),
-            (None, None) => Duration::from_secs_f64(known.mean.unwrap_or(1.0) / known.most.unwrap_or(live).max(1) as f64),
-        };
+        let step = if backoff.is_some() { PARK_STEP } else { known.step(live) };
         let first = backoff.map_or(now + PARK_MIN, |backoff| backoff.until);
         let at = known.parked.map_or(first, |parked| first.max(parked + step));
         known.parked = Some(at);
@@ -249,10 +255,22 @@ impl Domains {
 }
 
 impl Domain {
+    /// The time from one message to the next, when as many go as may.
+    fn step(&self, live: usize) -> Duration {
+        let by_pace = self.pace.as_ref().map(Pace::interval).unwrap_or_default();
+        let by_answers = Duration::from_secs_f64(self.mean.unwrap_or_default() / self.most.unwrap_or(live).max(1) as f64);
+        by_pace.max(by_answers)
+    }
+
     /// Slow is: much slower than the others, on the mean or by the one that has not answered yet.
     fn is_slow(&self, usual: Option<f64>, now: Instant) -> bool {
         let waiting = self.since.filter(|_| self.busy > 0 && self.mean.is_none()).map(|since| (now - since).as_secs_f64());
         let (Some(usual), Some(takes)) = (usual, self.mean.or(waiting)) else { return false };
         takes > PATIENCE.as_secs_f64() && takes > SLOW_FACTOR * usual
     }
+}
+
+/// How long the slow ones' share of `live` connections needs for a message of so many seconds.
+fn share_of(seconds: f64, live: usize) -> Duration {
+    Duration::from_secs_f64(seconds / (SLOW_SHARE * live.max(1) as f64))
 }

@@ -3,3 +3,5 @@
 mod driver;
 mod leaves;
 mod ledger;
+mod paces;
+mod relays;

@@ -23,25 +23,25 @@ use super::driver::relay;
 use crate::support::smtp::{Act, Event, FULL, Server, say, say_and_close};
 use crate::support::store::Place;
 
-const HTML: &str = "<html><body><p>Hello {{ subscriber.email }}</p><p><a href=\"{{ unsubscribe_url }}\">leave</a></p></body></html>";
+pub const HTML: &str = "<html><body><p>Hello {{ subscriber.email }}</p><p><a href=\"{{ unsubscribe_url }}\">leave</a></p></body></html>";
 const TEXT: &str = "Hello {{ subscriber.email }}\n{{ unsubscribe_url }}\n";
 
-struct Desk {
-    store: Store,
-    key: LinkKey,
-    time: Arc<AtomicI64>,
-    issue: IssueId,
+pub struct Desk {
+    pub store: Store,
+    pub key: LinkKey,
+    pub time: Arc<AtomicI64>,
+    pub issue: IssueId,
     _place: Place,
 }
 
 impl Desk {
     /// Readers r0 … on list `a`, and a letter to them that may go.
-    async fn new(readers: usize) -> Self {
+    pub async fn new(readers: usize) -> Self {
         let rows: Vec<NewSubscriber> = (0..readers).map(|i| reader(&format!("r{i}@example.com"), None)).collect();
         Self::with(&rows, HTML).await
     }
 
-    async fn with(rows: &[NewSubscriber], html: &str) -> Self {
+    pub async fn with(rows: &[NewSubscriber], html: &str) -> Self {
         let place = Place::new();
         let time = Arc::new(AtomicI64::new(1_790_000_000_000_000));
         let now = Timestamp(time.load(SeqCst));
@@ -51,7 +51,7 @@ impl Desk {
         Self { store, key: LinkKey::new(b"secret"), time, issue, _place: place }
     }
 
-    fn sender(&self, relays: &[Relay]) -> Sender {
+    pub fn sender(&self, relays: &[Relay]) -> Sender {
         self.sender_with(relays, OnUnknown::Resend)
     }
 
@@ -63,12 +63,12 @@ impl Desk {
         Sender::with(self.store.clone(), relays, on_unknown, "https://example.org/", self.key.clone(), clock, Trust::default(), timeouts)
     }
 
-    async fn deliver(&self, relays: &[Relay]) -> Counts {
+    pub async fn deliver(&self, relays: &[Relay]) -> Counts {
         self.sender(relays).run_issue(self.issue, &CancellationToken::new()).await.unwrap();
         self.counts().await
     }
 
-    async fn counts(&self) -> Counts {
+    pub async fn counts(&self) -> Counts {
         let counts = self.store.counts(self.issue).await.unwrap();
         assert!(counts.add_up(), "planned must be the sum of all the others: {counts:?}");
         counts
@@ -78,16 +78,16 @@ impl Desk {
         self.store.issue(self.issue).await.unwrap().unwrap()
     }
 
-    fn later(&self, by: Duration) {
+    pub fn later(&self, by: Duration) {
         self.time.fetch_add(i64::try_from(by.as_micros()).unwrap(), SeqCst);
     }
 }
 
-fn list() -> ListId {
+pub fn list() -> ListId {
     ListId::parse("a").unwrap()
 }
 
-fn reader(address: &str, name: Option<&str>) -> NewSubscriber {
+pub fn reader(address: &str, name: Option<&str>) -> NewSubscriber {
     NewSubscriber {
         email: EmailAddress::parse(address).unwrap(),
         name: name.map(str::to_owned),
@@ -98,7 +98,7 @@ fn reader(address: &str, name: Option<&str>) -> NewSubscriber {
     }
 }
 
-fn letter(html: &str) -> NewIssue {
+pub fn letter(html: &str) -> NewIssue {
     let from = Mailbox::parse("Example Post <post@example.org>").unwrap();
     let site = FrozenSite {
         title: "Example".into(),
@@ -125,12 +125,12 @@ fn letter(html: &str) -> NewIssue {
     NewIssue { digest: None, subject: "Hello".into(), frozen, articles: Vec::new(), lists: vec![list()], scheduled_at: None, hold: None }
 }
 
-fn to(server: &Server) -> Relay {
+pub fn to(server: &Server) -> Relay {
     relay(server.addr.port(), TlsMode::None)
 }
 
 /// Each address once, none missing.
-fn assert_once(mut recipients: Vec<String>, readers: usize) {
+pub fn assert_once(mut recipients: Vec<String>, readers: usize) {
     recipients.sort();
     let mut expected: Vec<String> = (0..readers).map(|i| format!("r{i}@example.com")).collect();
     expected.sort();
