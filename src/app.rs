@@ -54,6 +54,9 @@ impl App {
     /// Opens the store and brings its Lists in step with the configuration and with the CSV files it names.
     pub async fn open(config: Config, templates: BTreeMap<String, String>, clock: Clock) -> anyhow::Result<Self> {
         let store = Store::open(&config.store, clock.now()).await?;
+        if let Some(issues) = store.hold_what_a_copy_would_send(clock.now()).await? {
+            tracing::warn!(issues, "this store was put back from a copy or moved here: what is due waits for `postrider issues resume`");
+        }
         store.sync_lists(&config.lists, clock.now()).await?;
         for said in worker::sync_subscribers(&config, &store, clock.now()).await? {
             tracing::info!("{said}");

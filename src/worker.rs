@@ -200,7 +200,8 @@ pub async fn fire_due(desk: &Desk, digest: &Digest) -> anyhow::Result<Option<Run
 /// never twice in a Digest, so nothing is mailed double.
 async fn finish(desk: &Desk, digest: &Digest, run: schedule::DueRun) -> anyhow::Result<RunResult> {
     let now = desk.clock.now();
-    let result = freeze_digest(desk, digest, hold_reason(digest, run.held), now).await?;
+    let before_copy = desk.store.restored_at().await?.is_some_and(|at| run.due <= at);
+    let result = freeze_digest(desk, digest, hold_reason(digest, run.held, before_copy), now).await?;
     match &result {
         RunResult::Issue(id) => tracing::info!(digest = digest.id, due = run.due.rfc3339(), issue = id.0, "due: issue made"),
         RunResult::Nothing(reason) => tracing::info!(digest = digest.id, due = run.due.rfc3339(), "due: no issue: {reason}"),
@@ -210,8 +211,13 @@ async fn finish(desk: &Desk, digest: &Digest, run: schedule::DueRun) -> anyhow::
 }
 
 /// Why an Issue made by a Schedule waits for a person, if it does.
-fn hold_reason(digest: &Digest, held: bool) -> Option<String> {
-    if held {
+fn hold_reason(digest: &Digest, held: bool, before_copy: bool) -> Option<String> {
+    if before_copy {
+        Some(
+            "it was due before this store was put back from a copy, so it may have gone out already; look, then resume or cancel it"
+                .to_owned(),
+        )
+    } else if held {
         Some("its time passed while nothing ran; send it with `postrider issues resume`".to_owned())
     } else if digest.approval == Approval::Required {
         Some("waits for approval; send it with `postrider issues resume`".to_owned())

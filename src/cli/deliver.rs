@@ -5,10 +5,11 @@
 use std::io::IsTerminal as _;
 use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressState, ProgressStyle};
+use indicatif::{ProgressBar, ProgressStyle};
 use tokio_util::sync::CancellationToken;
 
 use super::output::{duration, number};
+use super::standing::{self, Standing};
 use super::{Context, Exit, Failure, issues};
 use crate::app::{self, App, Stopwatch};
 use crate::model::link::LinkKey;
@@ -61,18 +62,25 @@ enum Ended {
 pub async fn to_the_end(context: &Context, app: &App, id: IssueId) -> Result<Exit, Failure> {
     let watch = Stopwatch::start();
     let stop = app::stop_on_signals();
-    let ended = match app.store.sender_lock() {
-        Ok(lock) => {
-            app.store.recover(lock.is_alone(), app.config.send.on_unknown, app.clock.now()).await?;
-            let ended = until_settled(context, app, id, &stop).await;
-            drop(lock);
-            ended?
+    let mut told = false;
+    let ended = loop {
+        match app.store.sender_lock() {
+            Ok(lock) => {
+                app.store.recover(lock.is_alone(), app.config.send.on_unknown, app.clock.now()).await?;
+                let ended = until_settled(context, app, id, &stop).await;
+                drop(lock);
+                break ended?;
+            }
+            Err(StoreError::Busy) => {
+                if !std::mem::replace(&mut told, true) {
+                    context.out.note("another process delivers it; this one watches");
+                }
+                if let Some(ended) = watch_only(context, app, id, &stop).await? {
+                    break ended;
+                }
+            }
+            Err(error) => return Err(error.into()),
         }
-        Err(StoreError::Busy) => {
-            context.out.note("the running service delivers it");
-            watch_only(context, app, id, &stop).await?
-        }
-        Err(error) => return Err(error.into()),
     };
     report(context, app, id, ended, watch.elapsed()).await
 }
@@ -88,7 +96,7 @@ async fn until_settled(context: &Context, app: &App, id: IssueId, stop: &Cancell
         let (now, counts) = (app.clock.now(), app.store.counts(id).await?);
         let next = app.store.next_due().await?.unwrap_or(now).max(now.plus(LOOK));
         let at = next.in_zone(app.config.site.timezone).format("%H:%M").to_string();
-        context.out.note(format!("{}; waiting (Ctrl-C is safe: `postrider run` goes on)", issues::sentence(&counts, Some(at))));
+        context.out.note(format!("{}; the next try is at {at} (Ctrl-C is safe: `postrider run` goes on)", issues::sentence(&counts)));
         while app.clock.now() < next {
             let settled = app.store.issue(id).await?.is_none_or(|row| is_settled(&row));
             if settled || tokio::time::timeout(LOOK, stop.cancelled()).await.is_ok() {
@@ -102,14 +110,14 @@ async fn send_and_watch(context: &Context, app: &App, id: IssueId, stop: &Cancel
     let sender = sender(app)?;
     let token = stop.clone();
     let mut task = tokio::spawn(async move { sender.run_issue(id, &token).await });
-    let bar = progress_bar(context);
+    let mut bar = Bar::new(context);
     let ended = loop {
         tokio::select! {
             ended = &mut task => break ended,
-            () = tokio::time::sleep(LOOK) => show(&bar, &app.store.counts(id).await?),
+            () = tokio::time::sleep(bar.rest) => bar.show(app, id).await?,
         }
     };
-    bar.finish_and_clear();
+    bar.clear();
     match ended.map_err(|bug| anyhow::anyhow!("a bug stopped the sender: {bug}"))? {
         Ok(()) if stop.is_cancelled() => Ok(Ended::Stopped),
         Ok(()) => Ok(Ended::Settled),
@@ -118,51 +126,75 @@ async fn send_and_watch(context: &Context, app: &App, id: IssueId, stop: &Cancel
     }
 }
 
-async fn watch_only(context: &Context, app: &App, id: IssueId, stop: &CancellationToken) -> Result<Ended, Failure> {
-    let bar = progress_bar(context);
-    loop {
-        let settled = app.store.issue(id).await?.is_none_or(|row| is_settled(&row));
-        show(&bar, &app.store.counts(id).await?);
-        if settled || tokio::time::timeout(LOOK, stop.cancelled()).await.is_ok() {
-            bar.finish_and_clear();
-            return Ok(if settled { Ended::Settled } else { Ended::Stopped });
+/// Watches until the Issue is settled, or until nobody sends from the store any more: then this process can.
+async fn watch_only(context: &Context, app: &App, id: IssueId, stop: &CancellationToken) -> Result<Option<Ended>, Failure> {
+    let mut bar = Bar::new(context);
+    let ended = loop {
+        if app.store.issue(id).await?.is_none_or(|row| is_settled(&row)) {
+            break Some(Ended::Settled);
         }
-    }
+        if app.store.sender_lock().is_ok() {
+            break None;
+        }
+        bar.show(app, id).await?;
+        if tokio::time::timeout(bar.rest, stop.cancelled()).await.is_ok() {
+            break Some(Ended::Stopped);
+        }
+    };
+    bar.clear();
+    Ok(ended)
 }
 
 fn is_settled(row: &IssueRow) -> bool {
     matches!(row.status, IssueStatus::Done | IssueStatus::Paused | IssueStatus::Cancelled)
 }
 
-fn progress_bar(context: &Context) -> ProgressBar {
-    if context.out.json || !std::io::stderr().is_terminal() {
-        return ProgressBar::hidden();
-    }
-    let bar = ProgressBar::new(0);
-    let style = "{bar:30} {human_pos} of {human_len}  {rate}, {eta} left  {msg}";
-    let rate = |state: &ProgressState, out: &mut dyn std::fmt::Write| {
-        // A rate with four decimals says nothing more; a writer that fails has no reader.
-        let _ = write!(out, "{:.0}/s", state.per_sec());
-    };
-    bar.set_style(ProgressStyle::with_template(style).unwrap_or_else(|_| ProgressStyle::default_bar()).with_key("rate", rate));
-    bar
+/// The progress on a terminal, read from the ledger.
+struct Bar {
+    bar: ProgressBar,
+    /// How long to wait before the next look.
+    rest: Duration,
 }
 
-fn show(bar: &ProgressBar, counts: &Counts) {
-    bar.set_length(counts.planned);
-    bar.set_position(counts.planned - counts.queued - counts.leased - counts.deferred);
-    let troubles = [(counts.deferred, "deferred"), (counts.failed, "failed"), (counts.unknown, "in doubt")];
-    let said: Vec<String> = troubles.iter().filter(|(n, _)| *n > 0).map(|(n, word)| format!("{} {word}", number(*n))).collect();
-    bar.set_message(said.join(", "));
+impl Bar {
+    fn new(context: &Context) -> Self {
+        if context.out.json || !std::io::stderr().is_terminal() {
+            return Self { bar: ProgressBar::hidden(), rest: LOOK };
+        }
+        let style = ProgressStyle::with_template("{bar:16} {human_pos} of {human_len}  {msg}");
+        Self { bar: ProgressBar::new(0).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar())), rest: LOOK }
+    }
+
+    async fn show(&mut self, app: &App, id: IssueId) -> Result<(), Failure> {
+        if self.bar.is_hidden() {
+            return Ok(());
+        }
+        let watch = Stopwatch::start();
+        let (counts, pace) = (app.store.counts(id).await?, app.store.pace(id, app.clock.now()).await?);
+        // The look itself must not slow down what it looks at.
+        self.rest = LOOK.max(10 * watch.elapsed());
+        let waiting = counts.queued + counts.leased;
+        self.bar.set_length(counts.planned);
+        self.bar.set_position(counts.planned - waiting - counts.deferred);
+        let left = pace.time_for(waiting).filter(|_| waiting > 0).map(|left| format!("{} left", duration(left)));
+        let troubles = [(counts.deferred, "deferred"), (counts.failed, "failed"), (counts.unknown, "in doubt")];
+        let troubles = troubles.into_iter().filter(|(n, _)| *n > 0).map(|(n, word)| format!("{} {word}", number(n)));
+        self.bar.set_message([standing::rate(pace)].into_iter().chain(left).chain(troubles).collect::<Vec<_>>().join(", "));
+        Ok(())
+    }
+
+    fn clear(self) {
+        self.bar.finish_and_clear();
+    }
 }
 
 async fn report(context: &Context, app: &App, id: IssueId, ended: Ended, time: Duration) -> Result<Exit, Failure> {
     let row = app.store.issue(id).await?.ok_or_else(|| Fault::error("unknown-issue", "the issue is gone"))?;
     let counts = app.store.counts(id).await?;
     if context.out.json {
-        context.out.data(&issues::json(&row, &counts));
+        context.out.data(&Standing::read(app, id).await?.json());
     } else {
-        let what = format!("issue {} \"{}\": {}", id.0, row.subject, issues::sentence(&counts, None));
+        let what = format!("issue {} \"{}\": {}", id.0, row.subject, issues::sentence(&counts));
         context.out.say(format!("{what} ({} in {})", row.status.word(), duration(time)));
     }
     let go_on = format!("nothing is lost: `postrider issues resume {}` or `postrider run` goes on", id.0);
@@ -179,8 +211,7 @@ async fn report(context: &Context, app: &App, id: IssueId, ended: Ended, time: D
 fn settled_exit(context: &Context, row: &IssueRow, counts: &Counts) -> Exit {
     match row.status {
         IssueStatus::Paused => {
-            let why = row.reason.clone().unwrap_or_default();
-            context.out.note(format!("paused: {why}. `postrider issues resume {}` goes on", row.id.0));
+            context.out.note(format!("{}; `postrider issues resume {}` goes on", standing::status_words(row), row.id.0));
             Exit::Problems
         }
         _ if counts.failed + counts.unknown > 0 => {

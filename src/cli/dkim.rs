@@ -21,7 +21,7 @@ pub fn run(context: &Context, args: DkimArgs) -> Result<Exit, Failure> {
 fn generate(context: &Context, args: &GenerateArgs) -> Result<Exit, Failure> {
     let algorithm = if args.ed25519 { Algorithm::Ed25519 } else { Algorithm::Rsa };
     let wrong = |reason: String| {
-        let (message, hint) = reason.split_once('\n').unwrap_or((&reason, "a domain such as letters.example.com"));
+        let (message, hint) = reason.split_once('\n').unwrap_or((&reason, "see `postrider dkim generate --help`"));
         Failure::usage(message, hint)
     };
     let selector = args.selector.as_deref().unwrap_or(if args.ed25519 { "postrider-ed25519" } else { "postrider" });

@@ -1,7 +1,8 @@
 //! `issues`: look at issues, and pause, resume, cancel or retry them.
 
 use super::args::{IssuesAction, IssuesArgs};
-use super::output::{count, number, table};
+use super::output::{counted, number, table};
+use super::standing::Standing;
 use super::{Context, Exit, Failure, deliver};
 use crate::app::App;
 use crate::model::{Counts, Fault, IssueId, IssueStatus, Timestamp};
@@ -9,8 +10,6 @@ use crate::store::issues::IssueRow;
 
 /// How many issues `issues list` shows.
 const LIST: u32 = 50;
-/// How many troubled deliveries `issues show` names.
-const TROUBLES: u32 = 20;
 
 /// Does one of the actions.
 pub async fn run(context: &Context, args: IssuesArgs) -> Result<Exit, Failure> {
@@ -45,7 +44,7 @@ pub async fn run(context: &Context, args: IssuesArgs) -> Result<Exit, Failure> {
         IssuesAction::Retry { id } => {
             known(&app, IssueId(id)).await?;
             let again = app.store.retry_issue(IssueId(id), now).await?;
-            context.out.note(format!("{} back in the queue", count(again, "delivery").replace("deliverys", "deliveries")));
+            context.out.note(format!("{} back in the queue", counted(again, "delivery", "deliveries")));
             deliver::to_the_end(context, &app, IssueId(id)).await
         }
     }
@@ -63,7 +62,7 @@ async fn ended(context: &Context, app: &App, id: i64, word: &str) -> Result<Exit
         return show(context, app, IssueId(id)).await;
     }
     let counts = app.store.counts(IssueId(id)).await?;
-    context.out.say(format!("{word} issue {id}: {}", sentence(&counts, None)));
+    context.out.say(format!("{word} issue {id}: {}", sentence(&counts)));
     Ok(Exit::Done)
 }
 
@@ -100,31 +99,12 @@ async fn list(context: &Context, app: &App) -> Result<Exit, Failure> {
 }
 
 async fn show(context: &Context, app: &App, id: IssueId) -> Result<Exit, Failure> {
-    let row = known(app, id).await?;
-    let counts = app.store.counts(id).await?;
-    let troubles = app.store.troubles(id, TROUBLES).await?;
+    known(app, id).await?;
+    let standing = Standing::read(app, id).await?;
     if context.out.json {
-        let mut data = json(&row, &counts);
-        data["troubles"] = serde_json::to_value(&troubles).unwrap_or_default();
-        context.out.data(&data);
-        return Ok(Exit::Done);
-    }
-    let zone = app.config.site.timezone;
-    let time = |at: Option<Timestamp>| at.map(|at| at.in_zone(zone).format("%a %-d %b %Y %H:%M:%S %Z").to_string());
-    context.out.line(format!("issue {}  {}", row.id.0, row.subject));
-    context.out.line(format!("status   {}{}", row.status.word(), row.reason.as_ref().map(|why| format!(": {why}")).unwrap_or_default()));
-    for (name, at) in
-        [("frozen", Some(row.created_at)), ("goes out", row.scheduled_at), ("started", row.started_at), ("ended", row.finished_at)]
-    {
-        if let Some(at) = time(at) {
-            context.out.line(format!("{name:<8} {at}"));
-        }
-    }
-    context.out.line(sentence(&counts, None));
-    for trouble in &troubles {
-        let why = trouble.reply.clone().unwrap_or_default();
-        let again = trouble.next_at.map(|at| format!(", again at {}", at.in_zone(zone).format("%H:%M"))).unwrap_or_default();
-        context.out.line(format!("  {} {}{again}: {why}", trouble.state, trouble.email));
+        context.out.data(&standing.json());
+    } else {
+        standing.lines().iter().for_each(|line| context.out.line(line));
     }
     Ok(Exit::Done)
 }
@@ -146,18 +126,22 @@ pub fn json(row: &IssueRow, counts: &Counts) -> serde_json::Value {
     data
 }
 
-/// The counts as people read them: "1,142 sent, 37 left out, 3 will be tried again at 09:20".
-pub fn sentence(counts: &Counts, again: Option<String>) -> String {
-    let again = again.map(|at| format!(" at {at}")).unwrap_or_default();
+/// The counts that are not nought, each with its word.
+pub fn parts(counts: &Counts) -> Vec<(u64, &'static str)> {
     let parts = [
-        (counts.sent, "sent".to_owned()),
-        (counts.queued + counts.leased, "waiting".to_owned()),
-        (counts.deferred, format!("will be tried again{again}")),
-        (counts.failed, "failed".to_owned()),
-        (counts.unknown, "in doubt".to_owned()),
-        (counts.skipped, "left out".to_owned()),
-        (counts.cancelled, "cancelled".to_owned()),
+        (counts.sent, "sent"),
+        (counts.queued + counts.leased, "waiting"),
+        (counts.deferred, "to be tried again"),
+        (counts.failed, "failed"),
+        (counts.unknown, "in doubt"),
+        (counts.skipped, "left out"),
+        (counts.cancelled, "cancelled"),
     ];
-    let said: Vec<String> = parts.iter().filter(|(n, _)| *n > 0).map(|(n, words)| format!("{} {words}", number(*n))).collect();
+    parts.into_iter().filter(|(n, _)| *n > 0).collect()
+}
+
+/// The counts as people read them: "1,142 sent, 37 left out, 3 to be tried again".
+pub fn sentence(counts: &Counts) -> String {
+    let said: Vec<String> = parts(counts).iter().map(|(n, words)| format!("{} {words}", number(*n))).collect();
     if said.is_empty() { "nobody to send to".to_owned() } else { said.join(", ") }
 }

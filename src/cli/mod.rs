@@ -17,6 +17,7 @@ pub mod report;
 mod run;
 mod schedule;
 mod send;
+mod standing;
 mod subscribers;
 mod suppressions;
 mod target;

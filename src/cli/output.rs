@@ -2,8 +2,13 @@
 
 use std::io::{IsTerminal as _, Write as _};
 
+use unicode_width::UnicodeWidthStr as _;
+
 use super::report;
 use crate::model::{Faults, Severity};
+
+/// How wide text is set: what every terminal shows.
+const COLUMNS: usize = 80;
 
 /// Where and how a command speaks.
 #[derive(Debug, Clone, Copy)]
@@ -87,7 +92,32 @@ pub fn number(n: u64) -> String {
 
 /// `1 article`, `1,204 articles`.
 pub fn count(n: u64, one: &str) -> String {
-    format!("{} {one}{}", number(n), if n == 1 { "" } else { "s" })
+    counted(n, one, &format!("{one}s"))
+}
+
+/// The same where an `s` does not make it many: `1 delivery`, `2 deliveries`.
+pub fn counted(n: u64, one: &str, many: &str) -> String {
+    format!("{} {}", number(n), if n == 1 { one } else { many })
+}
+
+/// Words behind `head`, wrapped at 80 columns and continued under their beginning. A word longer than that stays whole, to be copied.
+pub fn wrapped(head: &str, words: &str) -> Vec<String> {
+    let room = COLUMNS.saturating_sub(head.width());
+    let mut lines = Vec::new();
+    let mut line = String::new();
+    for word in words.split_whitespace() {
+        if !line.is_empty() && line.width() + 1 + word.width() > room {
+            lines.push(std::mem::take(&mut line));
+        }
+        if !line.is_empty() {
+            line.push(' ');
+        }
+        line.push_str(word);
+    }
+    lines.push(line);
+    let indent = " ".repeat(head.width());
+    let starts = std::iter::once(head).chain(std::iter::repeat(indent.as_str()));
+    starts.zip(&lines).map(|(start, line)| format!("{start}{line}").trim_end().to_owned()).collect()
 }
 
 /// A duration as people say it: `9 ms`, `0.4 s`, `3 min`, `14 h 38 min`, `2 days`.

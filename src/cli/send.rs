@@ -2,7 +2,7 @@
 
 use super::args::SendArgs;
 use super::output::{count, duration, number};
-use super::{Context, Exit, Failure, deliver, issues, suppressions, target, when};
+use super::{Context, Exit, Failure, deliver, standing::Standing, suppressions, target, when};
 use crate::app::{App, Stopwatch};
 use crate::digest::{self, Draft};
 use crate::model::{EmailAddress, Fault, ListId, Outcome, Timestamp};
@@ -80,8 +80,7 @@ fn agree(context: &Context, draft: &Draft, audience: &Audience) -> Result<(), Fa
 
 async fn scheduled(context: &Context, app: &App, id: crate::model::IssueId, at: Timestamp) -> Result<Exit, Failure> {
     if context.out.json {
-        let row = app.store.issue(id).await?.ok_or_else(|| Fault::error("unknown-issue", "the issue is gone"))?;
-        context.out.data(&issues::json(&row, &app.store.counts(id).await?));
+        context.out.data(&Standing::read(app, id).await?.json());
         return Ok(Exit::Done);
     }
     let zone = app.config.site.timezone;

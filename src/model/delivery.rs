@@ -1,7 +1,8 @@
 //! Delivery: one Issue to one Subscriber, its state, and the counts that always add up.
 
 /// Where a Delivery stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum DeliveryState {
     /// Waits for a Worker.
     Queued,
@@ -52,6 +53,21 @@ impl DeliveryState {
         }
     }
 
+    /// The word people and JSON output see.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::Leased => "leased",
+            Self::Attempting => "attempting",
+            Self::Sent => "sent",
+            Self::Deferred => "deferred",
+            Self::Failed => "failed",
+            Self::Unknown => "unknown",
+            Self::Skipped => "skipped",
+            Self::Cancelled => "cancelled",
+        }
+    }
+
     /// From the store's number.
     pub fn from_code(code: i64) -> Option<Self> {
         Self::ALL.into_iter().find(|state| state.code() == code)
@@ -96,10 +112,38 @@ impl Counts {
         }
     }
 
+    /// These and those together.
+    pub const fn plus(self, other: Self) -> Self {
+        Self {
+            planned: self.planned + other.planned,
+            queued: self.queued + other.queued,
+            leased: self.leased + other.leased,
+            sent: self.sent + other.sent,
+            deferred: self.deferred + other.deferred,
+            failed: self.failed + other.failed,
+            unknown: self.unknown + other.unknown,
+            skipped: self.skipped + other.skipped,
+            cancelled: self.cancelled + other.cancelled,
+        }
+    }
+
+    /// The counts with their names in JSON output and metrics, without `planned`.
+    pub const fn parts(&self) -> [(&'static str, u64); 8] {
+        [
+            ("queued", self.queued),
+            ("leased", self.leased),
+            ("sent", self.sent),
+            ("deferred", self.deferred),
+            ("failed", self.failed),
+            ("unknown", self.unknown),
+            ("skipped", self.skipped),
+            ("cancelled", self.cancelled),
+        ]
+    }
+
     /// The ledger's identity: planned is the sum of all the others.
     pub fn add_up(&self) -> bool {
-        let sum = self.queued + self.leased + self.sent + self.deferred + self.failed + self.unknown + self.skipped + self.cancelled;
-        self.planned == sum
+        self.planned == self.parts().iter().map(|(_, n)| n).sum::<u64>()
     }
 
     /// Whether anything is left to do now or later.

@@ -33,6 +33,7 @@ impl Dkim {
     /// Parses a signing domain.
     pub fn parse_domain(text: &str) -> Result<String, String> {
         parse_domain(text)
+            .map_err(|reason| format!("{reason}\nwrite the part of your From addresses behind the @, such as letters.example.com"))
     }
 
     /// Whether mail from `from_domain` is signed by its own domain or one above it, as DMARC wants it.

@@ -36,11 +36,25 @@ impl FailureClass {
         }
     }
 
+    /// Every class.
+    pub const ALL: [Self; 7] = [Self::Address, Self::Mailbox, Self::Policy, Self::Content, Self::Relay, Self::Compose, Self::Other];
+
     /// From that word.
     pub fn from_word(word: &str) -> Option<Self> {
-        [Self::Address, Self::Mailbox, Self::Policy, Self::Content, Self::Relay, Self::Compose, Self::Other]
-            .into_iter()
-            .find(|class| class.word() == word)
+        Self::ALL.into_iter().find(|class| class.word() == word)
+    }
+
+    /// What it means, for people.
+    pub const fn says(self) -> &'static str {
+        match self {
+            Self::Address => "no such mailbox",
+            Self::Mailbox => "the mailbox cannot take it for now",
+            Self::Policy => "the receiver does not want mail from us",
+            Self::Content => "the receiver does not want this message",
+            Self::Relay => "the relay, or the way to it",
+            Self::Compose => "the message could not be made",
+            Self::Other => "refused without saying why",
+        }
     }
 }
 

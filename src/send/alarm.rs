@@ -1,20 +1,19 @@
 //! Tells a fault of one Delivery from a fault that concerns everybody. Pure.
 //!
-//! A refusal for policy, content or our own standing with the relay, or a message that cannot be composed, is held back until it is known which it is: once somebody was accepted it is
-//! recorded as what it is; when everybody is refused alike, the Issue pauses and those Deliveries go back to the queue, so nothing is lost.
+//! A refusal for policy, content or our own standing with the relay, or for no reason given, is held back until it is known which it is: once somebody was
+//! accepted it is recorded as what it is; when everybody is refused, the Issue pauses and those Deliveries go back to the queue, so nothing is lost.
 
 use crate::model::FailureClass;
 use crate::model::outcome::{Outcome, Reply};
 use crate::store::deliveries::Record;
 
-/// So many refusals alike, with nobody accepted between, concern everybody.
+/// So many refusals of these kinds, with nobody accepted between, concern everybody.
 const ALIKE_MAX: usize = 20;
 
 /// The refusals that may concern everybody.
 #[derive(Debug, Default)]
 pub struct Alarm {
     suspects: Vec<Record>,
-    class: Option<FailureClass>,
     accepted_ever: bool,
 }
 
@@ -40,21 +39,14 @@ impl Alarm {
 
     /// Takes one result.
     pub fn judge(&mut self, record: Record) -> Judged {
-        let class = suspicious(&record.outcome);
-        if class.is_none() {
+        if suspicious(&record.outcome).is_none() {
             // What is not suspicious says nothing about the others, except that somebody was accepted.
             if !matches!(record.outcome, Outcome::Sent(_)) {
                 return Judged::Record(vec![record]);
             }
             self.accepted_ever = true;
-        }
-        if class.is_none() || class != self.class {
             let mut records = std::mem::take(&mut self.suspects);
-            self.class = class;
-            match class {
-                None => records.push(record),
-                Some(_) => self.suspects.push(record),
-            }
+            records.push(record);
             return Judged::Record(records);
         }
         self.suspects.push(record);
@@ -64,7 +56,6 @@ impl Alarm {
     /// Nothing more comes for now. When nobody at all was ever accepted, the few there were concern everybody.
     pub fn finish(&mut self) -> Judged {
         if self.suspects.is_empty() || self.accepted_ever {
-            self.class = None;
             return Judged::Record(std::mem::take(&mut self.suspects));
         }
         self.pause()
@@ -72,13 +63,13 @@ impl Alarm {
 
     /// Puts everything held back into the queue again, without a verdict: for a stop in the middle.
     pub fn give_back(&mut self) -> Vec<Record> {
-        self.class = None;
         self.suspects.drain(..).map(|record| Record { outcome: Outcome::NotSent, next_at: None, ..record }).collect()
     }
 
     fn pause(&mut self) -> Judged {
         let said = self.suspects.last().and_then(|record| said(&record.outcome)).unwrap_or_default();
-        let (count, class) = (self.suspects.len(), self.class.map_or("", FailureClass::word));
+        let class = self.suspects.last().and_then(|record| suspicious(&record.outcome)).map_or("", FailureClass::word);
+        let count = self.suspects.len();
         let reason =
             format!("the relay refused {count} of {count} messages in a row ({class}): {said}. Nothing is lost: mend it, then resume");
         Judged::Pause(reason, self.give_back())
@@ -88,11 +79,7 @@ impl Alarm {
 /// The class of a failure that may concern everybody.
 fn suspicious(outcome: &Outcome) -> Option<FailureClass> {
     match outcome {
-        Outcome::Failed { class: class @ (FailureClass::Policy | FailureClass::Relay | FailureClass::Content), reply }
-            if reply.code >= 500 =>
-        {
-            Some(*class)
-        }
+        Outcome::Failed { class, reply } if reply.code >= 500 && *class != FailureClass::Address => Some(*class),
         _ => None,
     }
 }

@@ -173,6 +173,12 @@ impl Seat {
         let mut flight: VecDeque<Job> = VecDeque::new();
         let mut sent = false;
         loop {
+            if flight.front().is_some_and(|job| self.shop.is_closing(job.lane)) && connection.only_opened() {
+                // Where sending is to stop, it stops before the content of what has only its envelope on the wire.
+                flight.into_iter().rev().for_each(|job| self.again(job));
+                connection.quit().await;
+                return Over::Again;
+            }
             if flight.is_empty() {
                 match self.next(place).await {
                     Next::Job(job) => flight.push_back(*job),
@@ -183,6 +189,7 @@ impl Seat {
                 }
             }
             while flight.len() <= connection.ahead()
+                && !self.relays.is_wanted_elsewhere(place.relay)
                 && let Pop::Job(job) = self.shop.pop(place.relay, Instant::now())
             {
                 flight.push_back(*job);

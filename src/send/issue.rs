@@ -6,8 +6,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use tokio::sync::mpsc::{self, UnboundedReceiver};
-use tokio::time::{Instant, MissedTickBehavior};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::alarm::{Alarm, Judged};
@@ -33,25 +34,29 @@ pub const UNRECORDED_MAX: usize = 64;
 pub const GROUP_WAIT: Duration = Duration::from_millis(25);
 /// Deliveries claimed at a time: some megabytes of memory, and what another worker cannot take meanwhile.
 const CLAIM_MAX: u32 = 512;
-/// How long a claim lasts unless renewed; renewed at a third. Longer than any pause of the store we wait out.
+/// How long a claim lasts unless renewed; renewed at a third. One that nobody has taken meanwhile is good for longer.
 const LEASE: Duration = Duration::from_secs(120);
 /// More is claimed when so many fit: small claims cost as much as big ones.
 const CLAIM_MIN: usize = 128;
-/// How often a run that has nothing more to claim looks again, for what has become due meanwhile.
-const LOOK_AGAIN: Duration = Duration::from_secs(1);
+/// A day has begun for certain so long after its midnight.
+const DAY_BEGUN: Duration = Duration::from_secs(1);
 /// Deliveries composed in one go on a thread of their own.
 const COMPOSE_CHUNK: usize = 16;
 /// A stop waits so long for the answers to final dots; with the last commit it must stay under 10 s.
 const DRAIN: Duration = Duration::from_secs(8);
 /// Connections then have this long to say QUIT.
 const LEAVE: Duration = Duration::from_secs(1);
-/// Pause between two tries of a commit that failed, and how many are made before giving up.
-const COMMIT_AGAIN: Duration = Duration::from_secs(1);
-const COMMIT_TRIES: u32 = 100;
+/// Pause between two tries of a step of the ledger that failed; a line is logged at the first and then once a minute.
+const LEDGER_AGAIN: Duration = Duration::from_secs(1);
+const LEDGER_LOG_EVERY: u32 = 60;
+/// A stop waits so long for a ledger that cannot answer; then recovery judges what was on its way.
+const LEDGER_DRAIN: Duration = Duration::from_secs(6);
 /// So often no relay at all could be had before a run that is not patient gives up.
 const DOWNS_MAX: u32 = 3;
 /// A Delivery cut after the final dot is sent again after this: the relay has restarted by then. Later tries wait as deferred ones do.
 const UNKNOWN_WAIT: Duration = Duration::from_secs(10);
+/// So often a run asks whether its Issue was paused or cancelled: with the next message border, a run obeys within a second.
+const STATUS_LOOK: Duration = Duration::from_millis(250);
 
 /// What a run works with.
 #[derive(Clone)]
@@ -72,6 +77,36 @@ pub struct Means {
     pub on_unknown: OnUnknown,
     /// Whether to wait for a relay for ever.
     pub patient: bool,
+}
+
+impl Means {
+    /// Whether the Issue may not be sent any more. A store that cannot tell says no: the next commit finds out, and sends nothing until it can.
+    async fn halted(&self, issue: IssueId) -> bool {
+        self.store.issue(issue).await.is_ok_and(|row| row.is_none_or(|row| row.status != IssueStatus::Sending))
+    }
+
+    /// Rests for `time`, or until told to stop or the Issue is paused or cancelled; then false.
+    pub async fn rest(&self, issue: IssueId, time: Duration, stop: &CancellationToken) -> bool {
+        let halted = async {
+            let mut look = looks();
+            while !self.halted(issue).await {
+                look.tick().await;
+            }
+        };
+        tokio::select! {
+            () = stop.cancelled() => false,
+            () = halted => false,
+            () = tokio::time::sleep(time) => true,
+        }
+    }
+}
+
+/// Ticks for looking at an Issue's status, the first after a while.
+fn looks() -> tokio::time::Interval {
+    let mut look = tokio::time::interval(STATUS_LOOK);
+    look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    look.reset();
+    look
 }
 
 /// How a run ended.
@@ -99,6 +134,7 @@ pub struct Run {
     alarm: Alarm,
     ever_up: bool,
     downs: u32,
+    stop: CancellationToken,
     /// Set once the run is to end; nothing new is granted from then on.
     end: Option<End>,
 }
@@ -110,7 +146,7 @@ impl Run {
         let lane = means.crew.shop.open_lane(reports_to);
         let alarm = Alarm::new(accepted_ever);
         let ever_up = lane.live() > 0;
-        Self { means, issue, press, lane, reports, alarm, ever_up, downs: 0, end: None }
+        Self { means, issue, press, lane, reports, alarm, ever_up, downs: 0, stop: CancellationToken::new(), end: None }
     }
 
     /// Delivers claim after claim. On an error (fenced, or the store failed) everything is dropped and nothing more is recorded.
@@ -123,6 +159,7 @@ impl Run {
     }
 
     async fn all_claims(mut self, stop: &CancellationToken) -> Result<End> {
+        self.stop = stop.clone();
         loop {
             if stop.is_cancelled() {
                 self.end.get_or_insert(End::Stopped);
@@ -130,14 +167,14 @@ impl Run {
             if self.end.is_some() {
                 break;
             }
-            let now = self.means.clock.now();
-            let Some((lease, leased)) = self.means.store.claim(self.issue, &self.means.worker, CLAIM_MAX, LEASE, now).await? else {
-                break;
-            };
+            let Means { store, worker, clock, .. } = &self.means;
+            let claimed = self.surely(|| Box::pin(store.claim(self.issue, worker, CLAIM_MAX, LEASE, clock.now()))).await?;
+            let Some((lease, leased)) = claimed else { break };
             self.batch(lease, leased, stop).await?;
         }
         if let Some(End::Full(until, reason)) = &self.end {
-            self.means.store.hold_queued(self.issue, *until, reason, self.means.clock.now()).await?;
+            let Means { store, clock, .. } = &self.means;
+            self.surely(|| Box::pin(store.hold_queued(self.issue, *until, reason, clock.now()))).await?;
         }
         Ok(self.end.unwrap_or(End::NothingDue))
     }
@@ -148,23 +185,20 @@ impl Run {
         let mut made = self.begin(&mut batch, leased).await;
         let mut renew = tokio::time::interval(LEASE / 3);
         renew.reset();
-        let mut look = tokio::time::interval(LOOK_AGAIN);
-        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut exhausted = false;
-        let mut drain = None;
+        let mut look = looks();
+        let (mut exhausted, mut winding_up, mut drain) = (false, false, None);
         let shop = self.lane.shop().clone();
         while !batch.is_settled(self.end.is_some()) {
-            if self.end.is_some() && drain.is_none() {
+            if self.end.is_some() && !winding_up {
                 made.close();
                 self.wind_up(&mut batch);
-                drain = Some(Box::pin(tokio::time::sleep(DRAIN)));
+                winding_up = true;
                 continue;
             }
             self.look_at_alarm(&mut batch).await?;
             if !exhausted && self.end.is_none() && batch.is_composed() && batch.unsettled() + CLAIM_MIN <= CLAIM_MAX as usize {
                 let room = CLAIM_MAX as usize - batch.unsettled();
-                let more =
-                    self.means.store.claim_more(&batch.lease, u32::try_from(room).unwrap_or(CLAIM_MAX), self.means.clock.now()).await?;
+                let more = self.more(&batch.lease, room).await?;
                 exhausted = more.is_empty();
                 made = self.begin(&mut batch, more).await;
                 continue;
@@ -179,19 +213,35 @@ impl Run {
             tokio::select! {
                 biased;
                 Some(report) = self.reports.recv() => self.hear(report, &mut batch).await?,
-                () = stop.cancelled(), if self.end.is_none() => self.end = Some(End::Stopped),
+                // Only a process that must end gives up waiting; after a pause every answer is awaited, so that nothing is in doubt.
+                () = stop.cancelled(), if drain.is_none() => {
+                    self.end.get_or_insert(End::Stopped);
+                    drain = Some(Box::pin(tokio::time::sleep(DRAIN)));
+                }
+                _ = look.tick(), if self.end.is_none() => {
+                    self.end = self.means.halted(self.issue).await.then_some(End::Halted);
+                    // Something may have become due meanwhile, and whoever waits for the store to give out time asks again.
+                    exhausted = false;
+                    shop.changed.notify_waiters();
+                }
                 made = made.recv(), if batch.takes_more() && self.end.is_none() => self.take(made, &mut batch).await?,
                 () = shop.asked.notified() => reserve(&shop, &*self.means.store, &self.means.clock).await,
                 () = batch.timer.wait() => batch.timer.ring(),
-                _ = renew.tick() => batch.lease = self.means.store.renew(&batch.lease, LEASE, self.means.clock.now()).await?,
-                _ = look.tick() => {
-                    exhausted = false;
-                    shop.changed.notify_waiters();
+                _ = renew.tick() => {
+                    let Means { store, clock, .. } = &self.means;
+                    batch.lease = self.surely(|| Box::pin(store.renew(&batch.lease, LEASE, clock.now()))).await?;
                 }
                 () = maybe(&mut drain) => break,
             }
         }
-        self.means.store.release(&batch.lease, self.means.clock.now()).await
+        let Means { store, clock, .. } = &self.means;
+        self.surely(|| Box::pin(store.release(&batch.lease, clock.now()))).await
+    }
+
+    /// Claims more under the same lease.
+    async fn more(&self, lease: &Lease, room: usize) -> Result<Vec<Leased>> {
+        let (Means { store, clock, .. }, room) = (&self.means, u32::try_from(room).unwrap_or(CLAIM_MAX));
+        self.surely(|| Box::pin(store.claim_more(lease, room, clock.now()))).await
     }
 
     /// Begins with what was claimed: connections for it, and composing.
@@ -236,14 +286,16 @@ impl Run {
     async fn commit(&mut self, batch: &mut Batch, grants: Grants, ready: usize) -> Result<()> {
         let group = batch.group(grants, ready);
         let intents: Vec<SubscriberId> = group.jobs.iter().map(|job| job.subscriber).collect();
-        let standing = self.commit_surely(&batch.lease, &group.records, &intents).await?;
+        let Means { store, clock, .. } = &self.means;
+        let standing = self.surely(|| Box::pin(store.commit(&batch.lease, &group.records, &intents, clock.now()))).await?;
         let dropped = standing.len() < intents.len();
         let jobs = batch.granted(group, &standing);
         self.lane.extend(jobs, batch.open());
-        let parked = batch.sort(&self.lane);
+        let mut parked = batch.sort(&self.lane);
+        parked.extend(self.lane.pull(Instant::now()));
         self.park(parked, batch);
         if dropped && self.end.is_none() {
-            let row = self.means.store.issue(self.issue).await?;
+            let row = self.surely(|| Box::pin(self.means.store.issue(self.issue))).await?;
             if row.is_none_or(|row| row.status != IssueStatus::Sending) {
                 self.end = Some(End::Halted);
             }
@@ -262,17 +314,28 @@ impl Run {
         batch.add(parked.into_iter().map(record).collect());
     }
 
-    /// A commit that failed is made again, the same, until the store can: nothing is sent meanwhile without its intent.
-    async fn commit_surely(&self, lease: &Lease, records: &[Record], intents: &[SubscriberId]) -> Result<Vec<SubscriberId>> {
-        let mut tries = 0;
+    /// A step of the ledger that failed is made again, the same, until the store can: nothing is sent meanwhile without its intent, and no result is dropped.
+    /// Once told to stop it waits no longer than [`LEDGER_DRAIN`].
+    async fn surely<'a, T>(&self, step: impl Fn() -> BoxFuture<'a, Result<T>>) -> Result<T> {
+        let mut patience = std::pin::pin!(async {
+            self.stop.cancelled().await;
+            tokio::time::sleep(LEDGER_DRAIN).await;
+        });
+        let mut tries: u32 = 0;
         loop {
-            match self.means.store.commit(lease, records, intents, self.means.clock.now()).await {
-                Err(StoreError::Database(error)) if tries < COMMIT_TRIES => {
-                    tries += 1;
-                    tracing::error!(issue = self.issue.0, tries, "the store failed, sending waits: {error}");
-                    tokio::time::sleep(COMMIT_AGAIN).await;
-                }
-                result => return result,
+            let result = tokio::select! {
+                biased;
+                result = step() => result,
+                () = &mut patience => return Err(StoreError::Refused("the store did not answer before the stop".to_owned())),
+            };
+            let Err(StoreError::Database(error)) = result else { return result };
+            if tries.is_multiple_of(LEDGER_LOG_EVERY) {
+                tracing::error!(issue = self.issue.0, tries, "the store failed, sending waits: {error}");
+            }
+            tries += 1;
+            tokio::select! {
+                () = tokio::time::sleep(LEDGER_AGAIN) => {}
+                () = &mut patience => return Err(StoreError::Database(error)),
             }
         }
     }
@@ -306,7 +369,8 @@ impl Run {
 
     /// The relays take no more today: what is left waits in the ledger.
     fn full(&mut self, until: Instant) {
-        let at = self.means.clock.now().plus(until - Instant::now());
+        // A little later: two clocks may differ, and a moment before midnight it is still today.
+        let at = self.means.clock.now().plus(until - Instant::now() + DAY_BEGUN);
         let names = self.means.relays.names_with_warm_up().join(", ");
         let reason = format!("relay {names} has sent what its warm-up allows for today; goes on at {}", at.rfc3339());
         tracing::warn!(issue = self.issue.0, "waits: {reason}");
@@ -353,8 +417,10 @@ impl Run {
         self.downs += 1;
         let reason = errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
         batch.add(self.lane.drain(false).into_iter().map(|job| not_sent(job.subscriber)).collect());
-        let hopeless = |error: &ConnectError| matches!(error.fault, ConnectFault::Auth | ConnectFault::Refused);
-        if !errors.is_empty() && errors.iter().all(hopeless) {
+        // A relay that loses its TLS for a moment gets a few tries; a login or a flat refusal does not mend itself.
+        let tries = if errors.iter().any(|error| error.fault == ConnectFault::Tls) { DOWNS_MAX } else { 1 };
+        let hopeless = errors.iter().all(|error| error.fault != ConnectFault::Unreachable);
+        if hopeless && !errors.is_empty() && self.downs >= tries {
             return self.pause(&format!("no relay takes our mail: {reason}. Nothing is lost: mend it, then resume")).await;
         }
         if !self.means.patient && !self.ever_up && self.downs >= DOWNS_MAX {
@@ -366,7 +432,8 @@ impl Run {
     async fn pause(&mut self, reason: &str) -> Result<()> {
         tracing::error!(issue = self.issue.0, "paused: {reason}");
         self.end.get_or_insert(End::Halted);
-        match self.means.store.pause_issue(self.issue, reason, self.means.clock.now()).await {
+        let Means { store, clock, .. } = &self.means;
+        match self.surely(|| Box::pin(store.pause_issue(self.issue, reason, clock.now()))).await {
             // Somebody paused or cancelled it first: that is as good.
             Err(StoreError::Refused(_)) => Ok(()),
             result => result,

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::batch::Parked;
 use super::crew::{Job, Report};
 use super::shop::Shop;
 
@@ -105,6 +106,27 @@ impl Counter {
         let Some(lane) = inner.lanes.iter_mut().find(|lane| lane.id == self.id) else { return Vec::new() };
         lane.closing |= closing;
         lane.jobs.drain(..).collect()
+    }
+
+    /// Takes out what may go but must not any more, because its domain asked us to slow down.
+    pub fn pull(&self, now: Instant) -> Vec<Parked> {
+        let mut inner = self.shop.lock();
+        let Some(lane) = inner.lanes.iter().position(|lane| lane.id == self.id) else { return Vec::new() };
+        if !inner.doors.iter().any(|door| door.domains.has_slow(now)) {
+            return Vec::new();
+        }
+        let (mut stay, mut pulled) = (VecDeque::new(), Vec::new());
+        for job in std::mem::take(&mut inner.lanes[lane].jobs) {
+            let domain = job.mail.to.domain().to_owned();
+            if inner.limit(&domain, now) != Some(0) {
+                stay.push_back(job);
+                continue;
+            }
+            let waits = inner.doors.iter_mut().filter(|door| door.live > 0).map(|door| door.domains.park(&domain, door.live, now));
+            pulled.push(Parked { subscriber: job.subscriber, wait: waits.min().unwrap_or_default(), domain });
+        }
+        inner.lanes[lane].jobs = stay;
+        pulled
     }
 
     /// Where a composed message to `domain` belongs, when these are held back already.

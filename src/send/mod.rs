@@ -206,7 +206,7 @@ impl Sender {
             let wait = issue::wait_for(store.next_due().await?, means.clock.now()).filter(|_| now.deferred > 0 && !waited);
             let Some(wait) = wait else { return Ok(()) };
             waited = true;
-            if tokio::time::timeout(wait, stop.cancelled()).await.is_ok() {
+            if !means.rest(issue, wait, stop).await {
                 return Ok(());
             }
         }

@@ -94,8 +94,9 @@ impl Pace {
 
     /// Leaves a slice that is used up or over. What was not used is lost: nothing is saved up.
     fn move_on(&mut self, now: Instant) {
-        while self.slice.is_some_and(|(next, end)| next >= end || now >= end + LATENESS) {
-            self.slice = self.following.take().map(|from| (from, from + self.slice_length()));
+        while let Some((next, _)) = self.slice.filter(|(next, end)| *next >= *end || now >= *end + LATENESS) {
+            // The distance between two messages holds over the border, too.
+            self.slice = self.following.take().map(|from| (from.max(next), from + self.slice_length()));
         }
     }
 }

@@ -117,6 +117,11 @@ impl Shop {
         self.lock().lanes.is_empty()
     }
 
+    /// Whether nothing of this lane is sent any more.
+    pub fn is_closing(&self, lane: u64) -> bool {
+        self.lock().lanes.iter().find(|known| known.id == lane).is_none_or(|lane| lane.closing)
+    }
+
     /// Tells all lanes.
     pub fn tell(&self, report: impl Fn() -> Report) {
         for lane in &self.lock().lanes {

@@ -122,6 +122,11 @@ impl Connection {
         }
     }
 
+    /// Whether the message that comes next has its envelope on the wire and nothing more: closing now sends nothing of it.
+    pub fn only_opened(&self) -> bool {
+        self.opened
+    }
+
     /// Sends the first of `mails` and gives its result. Of those behind it, at most [`Self::ahead`], as much as the mode allows goes out at once;
     /// while the connection is [`Fate::Open`] the next call must begin with the second of them. Any other fate means that none of them was sent.
     pub async fn send(&mut self, mails: &[&Mail]) -> Delivered {

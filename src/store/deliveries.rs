@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 use super::issues::{finish, status};
 use super::sql::{CHUNK, Tx, Value, args, in_list, pieces, value_rows};
 use super::standing::{left_out, skip};
-use super::{Result, Store, StoreError};
+use super::{Result, Store, StoreError, strikes};
 use crate::model::outcome::Reply;
 use crate::model::{
     DeliveryState, FailureClass, IssueId, IssueStatus, ListId, Outcome, Subscriber, SubscriberId, SubscriptionState, Timestamp,
@@ -129,11 +129,12 @@ impl Store {
 
     /// One durable commit with the results of the last group and the intents of the next. Gives the intents that stand: a Delivery whose
     /// reader has left or whose Issue was paused or cancelled meanwhile is not among them (it became skipped, queued or cancelled) and must not be sent.
-    /// [`super::StoreError::Fenced`], with nothing written, when the lease is over.
+    /// [`super::StoreError::Fenced`], with nothing written, when the lease was taken away. One whose time is over and that nobody took is good:
+    /// a clock that jumps, or a store that was away for long, makes no duplicates.
     /// Committing the same again changes nothing, so a commit whose answer was lost can be repeated.
     pub async fn commit(&self, lease: &Lease, results: &[Record], intents: &[SubscriberId], now: Timestamp) -> Result<Vec<SubscriberId>> {
         let mut tx = self.engine.write().await?;
-        let status = fence(&mut tx, lease, now).await?;
+        let status = fence(&mut tx, lease).await?;
         record(&mut tx, lease, results, status == IssueStatus::Cancelled, now).await?;
         let standing = intend(&mut tx, lease, intents, status, now).await?;
         tx.commit().await?;
@@ -156,15 +157,11 @@ impl Store {
     }
 }
 
-/// The lease must exist and not be over; gives where its Issue stands. Both stay so until the transaction ends: the Issue is held first,
-/// then the lease, in the order of recovery.
-pub(super) async fn fence(tx: &mut Tx, lease: &Lease, now: Timestamp) -> Result<IssueStatus> {
-    let sql = format!(
-        "SELECT i.status FROM issues i JOIN leases l ON l.issue_id = i.id WHERE l.epoch = $1 AND i.id = $2 AND l.until_at > {}{}",
-        tx.clock("$3"),
-        tx.held()
-    );
-    let row: Option<(String,)> = tx.row(sql, args![lease.epoch, lease.issue, now]).await?;
+/// The lease must exist (whoever takes its Deliveries deletes it); gives where its Issue stands. Both stay so until the transaction ends:
+/// the Issue is held first, then the lease, in the order of recovery.
+pub(super) async fn fence(tx: &mut Tx, lease: &Lease) -> Result<IssueStatus> {
+    let sql = format!("SELECT i.status FROM issues i JOIN leases l ON l.issue_id = i.id WHERE l.epoch = $1 AND i.id = $2{}", tx.held());
+    let row: Option<(String,)> = tx.row(sql, args![lease.epoch, lease.issue]).await?;
     let (word,) = row.ok_or(StoreError::Fenced)?;
     IssueStatus::from_word(&word).ok_or_else(|| StoreError::Corrupt(format!("issue status {word:?}")))
 }
@@ -246,12 +243,15 @@ fn words(reply: &Reply) -> String {
     }
 }
 
-/// An address that was refused for its own fault is never mailed again, on any List.
+/// An address that was refused for its own fault is never mailed again, on any List; one refused without a reason, or full, only when that repeats.
 async fn suppress_dead(tx: &mut Tx, lease: &Lease, row: &Settled, now: Timestamp) -> Result<()> {
-    let (DeliveryState::Failed, Some(FailureClass::Address), Some(reply)) = (row.state, row.class, &row.reply) else {
-        return Ok(());
+    let (DeliveryState::Failed, Some(class), Some(reply)) = (row.state, row.class, &row.reply) else { return Ok(()) };
+    let said = format!("{} {}", reply.code, words(reply));
+    let reason = match class {
+        FailureClass::Address => Some(format!("hard bounce: {said}")),
+        _ => strikes::verdict(tx, row.subscriber, class, reply, now).await?.map(|why| format!("{why}, at last: {said}")),
     };
-    let reason = format!("hard bounce: {} {}", reply.code, words(reply));
+    let Some(reason) = reason else { return Ok(()) };
     let sql = "INSERT INTO suppressions (email, reason, created_at)
          SELECT s.email_key, $4, $5 FROM deliveries d JOIN subscribers s ON s.id = d.subscriber_id
          WHERE d.issue_id = $1 AND d.subscriber_id = $2 AND d.lease = $3

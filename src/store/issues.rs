@@ -4,7 +4,7 @@ use super::audience::{SUPPRESSED, deciding};
 use super::sql::{CHUNK, Tx, Value, args, in_list, pieces, value_rows};
 use super::standing::each_once;
 use super::{Result, Store, StoreError};
-use crate::model::{Counts, DeliveryState, Frozen, IssueId, IssueStatus, ListId, SubscriptionState, Timestamp};
+use crate::model::{Frozen, IssueId, IssueStatus, ListId, SubscriptionState, Timestamp};
 
 /// What freezing hands over.
 #[derive(Debug, Clone)]
@@ -128,20 +128,6 @@ impl Store {
         let row: Option<(String,)> = tx.row("SELECT frozen FROM issues WHERE id = $1", args![id]).await?;
         let (json,) = row.ok_or_else(|| missing(id))?;
         serde_json::from_str(&json).map_err(|error| StoreError::Corrupt(format!("what issue {} froze: {error}", id.0)))
-    }
-
-    /// How many of its Deliveries stand where. One consistent read.
-    pub async fn counts(&self, id: IssueId) -> Result<Counts> {
-        let mut tx = self.engine.read().await?;
-        let planned: Option<(i64,)> = tx.row("SELECT planned FROM issues WHERE id = $1", args![id]).await?;
-        let (planned,) = planned.ok_or_else(|| missing(id))?;
-        let mut counts = Counts { planned: planned.unsigned_abs(), ..Counts::default() };
-        let sql = "SELECT state, COUNT(*) FROM deliveries WHERE issue_id = $1 GROUP BY state";
-        for (code, n) in tx.rows::<(i64, i64)>(sql, args![id]).await? {
-            let state = DeliveryState::from_code(code).ok_or_else(|| StoreError::Corrupt(format!("delivery state {code}")))?;
-            counts.add(state, n.unsigned_abs());
-        }
-        Ok(counts)
     }
 
     /// Which of `articles` were already in an Issue of `digest`.
@@ -336,7 +322,7 @@ fn issue_row(row: Columns) -> Result<IssueRow> {
     })
 }
 
-fn missing(id: IssueId) -> StoreError {
+pub(super) fn missing(id: IssueId) -> StoreError {
     StoreError::Refused(format!("there is no issue {}", id.0))
 }
 

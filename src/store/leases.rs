@@ -67,6 +67,7 @@ impl Store {
         let until: Option<(i64,)> = tx.row(sql, args![epoch, worker, issue, now, micros(length)]).await?;
         let until = Timestamp(until.ok_or(sqlx::Error::RowNotFound)?.0);
         tx.commit().await?;
+        self.remember(epoch);
         Ok(Some((Lease { epoch, issue, until }, claimed)))
     }
 
@@ -74,7 +75,7 @@ impl Store {
     /// [`super::StoreError::Fenced`] when the lease is over.
     pub async fn claim_more(&self, lease: &Lease, limit: u32, now: Timestamp) -> Result<Vec<Leased>> {
         let mut tx = self.engine.write().await?;
-        if fence(&mut tx, lease, now).await? != IssueStatus::Sending {
+        if fence(&mut tx, lease).await? != IssueStatus::Sending {
             return Ok(Vec::new());
         }
         let limit = fair_part(&mut tx, lease.issue, limit, now).await?;
@@ -105,13 +106,11 @@ impl Store {
         Ok(epoch)
     }
 
-    /// Makes a lease last for `length` from now. [`super::StoreError::Fenced`] when it is over.
+    /// Makes a lease last for `length` from now. [`super::StoreError::Fenced`] when somebody took it away.
     pub async fn renew(&self, lease: &Lease, length: Duration, now: Timestamp) -> Result<Lease> {
         let mut tx = self.engine.write().await?;
         let clock = tx.clock("$4");
-        let sql = format!(
-            "UPDATE leases SET until_at = {clock} + $3 WHERE epoch = $1 AND issue_id = $2 AND until_at > {clock} RETURNING until_at"
-        );
+        let sql = format!("UPDATE leases SET until_at = {clock} + $3 WHERE epoch = $1 AND issue_id = $2 RETURNING until_at");
         let until: Option<(i64,)> = tx.row(sql, args![lease.epoch, lease.issue, micros(length), now]).await?;
         let (until,) = until.ok_or(StoreError::Fenced)?;
         tx.commit().await?;

@@ -4,6 +4,7 @@ pub mod deliveries;
 pub mod issues;
 pub mod lists;
 pub mod meta;
+pub mod numbers;
 pub mod paces;
 pub mod runs;
 pub mod subscribers;
@@ -13,8 +14,10 @@ mod audience;
 mod leases;
 mod open;
 mod postgres;
+mod restored;
 mod sql;
 mod standing;
+mod strikes;
 mod upsert;
 
 use std::fs::{File, OpenOptions, TryLockError};

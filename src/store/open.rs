@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use sqlx::Connection as _;
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 
@@ -36,7 +37,13 @@ pub(super) async fn sqlite(file: &Path) -> Result<Engine> {
         .foreign_keys(false)
         .row_buffer_size(ROWS_AHEAD)
         .statement_cache_capacity(256);
-    let pool = || SqlitePoolOptions::new().acquire_timeout(ACQUIRE_TIMEOUT).idle_timeout(None).max_lifetime(None);
+    // A commit that failed on a full or broken disk leaves a connection whose transaction SQLite has ended and the driver has not: it begins no other.
+    let pool = || {
+        SqlitePoolOptions::new().acquire_timeout(ACQUIRE_TIMEOUT).idle_timeout(None).max_lifetime(None).before_acquire(|connection, _| {
+            let sound = !connection.is_in_transaction();
+            Box::pin(async move { Ok(sound) })
+        })
+    };
     let writer = options.clone().pragma("cache_size", WRITER_CACHE_KIB);
     let write = pool().max_connections(1).connect_with(writer).await.map_err(said)?;
     MIGRATIONS.run(&write).await.map_err(|error| migration_in_words(file, error))?;

@@ -337,3 +337,54 @@ fn completions_and_the_manual_page_are_printed() {
 fn help_fits_a_screen_and_names_every_command() {
     insta::assert_snapshot!(Desk::empty().ok(&["--help"]));
 }
+
+#[test]
+fn a_dkim_key_is_made_once_and_its_lines_work_as_printed() {
+    let desk = Desk::publication();
+    let said = desk.ok(&["dkim", "generate"]);
+    let more = desk.ok(&["dkim", "generate", "--ed25519"]);
+    for (said, name) in [(&said, "postrider._domainkey.letter.example.com"), (&more, "postrider-ed25519._domainkey.letter.example.com")] {
+        assert!(said.contains(&format!("name   {name}\n")), "{said}");
+        assert!(!said.contains("PRIVATE KEY"), "the key itself is not printed:\n{said}");
+    }
+    for name in ["postrider.dkim.pem", "postrider-ed25519.dkim.pem"] {
+        use std::os::unix::fs::PermissionsExt as _;
+        let mode = std::fs::metadata(desk.path().join(name)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{name} is for its owner alone");
+    }
+    // The lines go into config.toml as they stand; [dkim] comes once.
+    let lines = |said: &str| said.split("[dkim]\n").nth(1).unwrap().replace("\n  ", "\n").trim().to_owned();
+    let config = std::fs::read_to_string(desk.path().join("config.toml")).unwrap();
+    desk.write("config.toml", &format!("{config}\n[dkim]\n{}\n{}\n", lines(&said), lines(&more)));
+    let (_, warned) = desk.fails(&["lists"], 0);
+    assert_eq!(warned, "", "nothing to warn of");
+
+    let key = std::fs::read(desk.path().join("postrider.dkim.pem")).unwrap();
+    let (_, error) = desk.fails(&["dkim", "generate"], 1);
+    assert!(error.contains("is there already"), "{error}");
+    assert_eq!(std::fs::read(desk.path().join("postrider.dkim.pem")).unwrap(), key, "a key is never overwritten");
+}
+
+#[test]
+fn dkim_generate_says_as_json_what_it_made_and_refuses_what_no_dns_takes() {
+    let desk = Desk::empty();
+    let args = ["--json", "dkim", "generate", "--domain", "Letters.Example.Org", "--selector", "s2026", "--out", "my.pem"];
+    let made = desk.json(&args);
+    assert_eq!((&made["domain"], &made["selector"]), (&"letters.example.org".into(), &"s2026".into()));
+    assert_eq!((&made["algorithm"], &made["file"]), (&"rsa-sha256".into(), &"my.pem".into()));
+    assert_eq!(made["record"]["name"], "s2026._domainkey.letters.example.org");
+    let value = made["record"]["value"].as_str().unwrap();
+    assert!(value.starts_with("v=DKIM1; k=rsa; p=MIIB"), "{value}");
+    let zone = made["record"]["zone_file"].as_str().unwrap();
+    let strings: Vec<&str> = zone.split('"').skip(1).step_by(2).collect();
+    assert!(strings.len() == 2 && strings.iter().all(|string| string.len() <= 255), "{zone}");
+    assert_eq!(strings.concat(), value, "resolvers join the strings");
+    for (args, says) in [
+        (&["--domain", "no domain"][..], "not a mail domain"),
+        (&["--domain", "example.org", "--selector", "a b"], "not a selector"),
+        (&[], "which domain"),
+    ] {
+        let (_, error) = desk.fails(&[&["dkim", "generate"], args].concat(), 2);
+        assert!(error.contains(says) && error.contains("hint"), "{error}");
+    }
+}

@@ -8,6 +8,8 @@ use postrider::model::issue::{Frozen, FrozenArticle, FrozenList, FrozenSite};
 use postrider::model::{EmailAddress, ListId, Mailbox, Subscriber, SubscriberId, Timestamp};
 use serde_json::{Map, Value, json};
 
+use crate::dkim::{both_keys, ed25519_only, records, verify};
+
 /// 22 November 2026, 09:00 UTC.
 const NOON: Timestamp = Timestamp::from_secs(1_795_338_000);
 
@@ -298,6 +300,17 @@ fn hostile() -> Vec<Reader> {
     readers
 }
 
+/// Signs what came of both ways: what is put in front verifies and changes nothing else.
+fn both_ways_verify(spliced: &[u8], full: &[u8]) {
+    let dkim = ed25519_only();
+    for message in [spliced, full] {
+        let mut signed = message.to_vec();
+        postrider::compose::sign(&dkim, NOON, &mut signed).unwrap();
+        assert_eq!(verify::all_good(&signed, &records(&dkim)).len(), 1);
+        assert!(signed.ends_with(message), "the message itself stays as it was");
+    }
+}
+
 /// Sends every reader through both ways and compares what arrives; gives whether the Issue was compiled.
 fn both_ways_agree(frozen: &Frozen, readers: &[Reader]) -> bool {
     let compiled = Compiled::new(frozen, &list_id()).unwrap_or_else(|faults| panic!("{faults}\n{}", frozen.templates["email/t.html"]));
@@ -316,6 +329,7 @@ fn both_ways_agree(frozen: &Frozen, readers: &[Reader]) -> bool {
                     person.attributes,
                     frozen.templates["email/t.html"]
                 );
+                both_ways_verify(&found, &expected);
                 // A splice breaks its lines at the slots, so its octets tell which way a message took.
                 spliced += usize::from(found != expected);
             }
@@ -468,6 +482,31 @@ fn the_built_in_mails_are_compiled() {
 }
 
 #[test]
+fn a_signed_issue_signs_every_message_whichever_way_it_is_made() {
+    let dkim = std::sync::Arc::new(both_keys());
+    let spliced = built_in(3);
+    // An Issue whose style rules look at what readers change is rendered anew for each of them.
+    let whole = frozen("Hi", "<style>p:empty { color: red }</style><p>{{ subscriber.name }}</p>", TEXT);
+    for (frozen, is_compiled) in [(&spliced, true), (&whole, false)] {
+        let plain = Compiled::new(frozen, &list_id()).unwrap();
+        assert_eq!(plain.lints().0.is_empty(), is_compiled, "{}", plain.lints());
+        let signing = Compiled::new(frozen, &list_id()).unwrap().signed(Some(dkim.clone()));
+        let (mut unsigned, mut signed) = (Vec::new(), b"what stood there before".to_vec());
+        plain.message(&ann(), NOON, &mut unsigned).unwrap();
+        signing.message(&ann(), NOON, &mut signed).unwrap();
+        let signed = signed.strip_prefix(b"what stood there before").expect("only what is behind is signed");
+        postrider::compose::sign(&dkim, NOON, &mut unsigned).unwrap();
+        assert_eq!(String::from_utf8_lossy(signed), String::from_utf8_lossy(&unsigned), "the same octets either way");
+        let good = verify::all_good(signed, &records(&dkim));
+        assert_eq!(good.len(), 2);
+        for name in ["list-unsubscribe", "list-unsubscribe-post", "list-id", "reply-to", "feedback-id"] {
+            assert!(good.iter().all(|good| good.headers.iter().any(|header| header == name)), "{name} is not signed: {good:?}");
+        }
+        check_octets(signed);
+    }
+}
+
+#[test]
 fn a_whole_message_looks_like_this() {
     let mut message = Vec::new();
     let frozen = Frozen { articles: vec![article(1)], ..frozen("News for {{ subscriber.name }}", HTML, TEXT) };
@@ -599,7 +638,9 @@ fn any_reader_gets_from_a_splice_what_the_full_path_gives() {
     let text = "{{ subscriber.city }}\n.{{ subscriber.plan | default(value='none') }}.\n";
     let small = Frozen { preheader: "{{ subscriber.city }}".into(), ..frozen("{{ subscriber.city }} and {{ issue.number }}", html, text) };
     let issues = [small, built_in(2)];
-    let compiled: Vec<Compiled> = issues.iter().map(|frozen| Compiled::new(frozen, &list_id()).unwrap()).collect();
+    let dkim = std::sync::Arc::new(ed25519_only());
+    let signed = |frozen: &Frozen| Compiled::new(frozen, &list_id()).unwrap().signed(Some(dkim.clone()));
+    let compiled: Vec<Compiled> = issues.iter().map(signed).collect();
     assert!(compiled.iter().all(|compiled| compiled.lints().0.is_empty()), "both are compiled");
     let readers = (any_value(), any_value(), prop::option::of(any_value()), any::<bool>());
     proptest!(ProptestConfig { cases: 1_000, failure_persistence: None, ..ProptestConfig::default() }, |((name, city, plan, is_digest) in readers)| {
@@ -609,6 +650,7 @@ fn any_reader_gets_from_a_splice_what_the_full_path_gives() {
         let mut found = Vec::new();
         match (compiled.message(&reader, NOON, &mut found), compiled.render(&reader)) {
             (Ok(()), Ok(expected)) => {
+                prop_assert_eq!(verify::verify(&found, &records(&dkim)).iter().filter(|judged| judged.is_ok()).count(), 1);
                 let found = seen(&found);
                 prop_assert_eq!(found.subject.trim(), expected.subject.trim());
                 prop_assert_eq!(found.html, expected.html);

@@ -225,7 +225,10 @@ url = "smtp://127.0.0.1:2526"
     let first = &config.relays[0];
     assert_eq!(of_domain(&first.domain_rates, "example.org"), Some(&Rate::parse("10/min").unwrap()));
     assert_eq!(of_domain(&first.domain_rates, "example.com"), Some(&Rate::parse("50/s").unwrap()));
-    assert_eq!((of_domain(&first.domain_connections, "example.org"), of_domain(&first.domain_connections, "example.com")), (Some(&2), None));
+    assert_eq!(
+        (of_domain(&first.domain_connections, "example.org"), of_domain(&first.domain_connections, "example.com")),
+        (Some(&2), None)
+    );
     assert_eq!(first.warm_up, Some(WarmUp { start: "2026-12-01".parse().unwrap(), days: vec![500, 1_000] }));
     assert_eq!((first.weight, config.relays[1].weight), (1, 0), "without weights the first has the mail and the second stands by");
 }

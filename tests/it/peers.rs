@@ -101,6 +101,45 @@ fn an_address_the_server_refuses_for_good_is_suppressed_and_the_others_get_their
 }
 
 #[test]
+#[ignore = "needs Postfix, Dovecot and dkimpy: run scripts/test"]
+fn both_signatures_verify_after_a_real_mail_server_and_no_changed_copy_does() {
+    let server = MailServer::start();
+    let publication = Publication::new(&format!("url = \"{}\"\nconnections = 4", server.relay_url()));
+    for (day, title) in (1..).zip(TITLES) {
+        publication.article(day, title, &format!("{ARTICLE}\n\n```\nindented   code  \n\tand a tab \t\n.\nFrom here\n```\n"));
+    }
+    let made: Vec<Value> =
+        ["dkim generate", "dkim generate --ed25519"].map(|command| publication.json(&command.split(' ').collect::<Vec<_>>())).into();
+    let text = |made: &Value, key: &str| made[key].as_str().unwrap().to_owned();
+    let config = format!(
+        "{}\n[dkim]\ndomain = \"letters.example.org\"\nselector = \"{}\"\nkey_file = \"{}\"\ned25519_selector = \"{}\"\ned25519_key_file = \"{}\"\n",
+        publication.read("config.toml"),
+        text(&made[0], "selector"),
+        text(&made[0], "file"),
+        text(&made[1], "selector"),
+        text(&made[1], "file"),
+    );
+    publication.write("config.toml", &config);
+    let people: Vec<(String, String)> = people().into_iter().take(40).collect();
+    publication.import(&people);
+    let issue = publication.json(&["send", "weekly", "--yes"]);
+    assert_eq!(issue["sent"], people.len(), "{issue}");
+    publication.json(&["send", "weekly", "--to", "desk@inbox.test"]);
+
+    let records = made.iter().map(|made| (text(&made["record"], "name"), made["record"]["value"].clone())).collect();
+    let addresses: Vec<&str> = people.iter().map(|(email, _)| email.as_str()).chain(["desk@inbox.test"]).collect();
+    let judged = server.judge_signatures(&addresses, &Value::Object(records));
+    for address in addresses {
+        let [mail] = &judged[address].as_array().unwrap()[..] else { panic!("{address} got not one mail: {}", judged[address]) };
+        assert_eq!(mail["arrived"], serde_json::json!([true, true]), "dkimpy on the mail of {address}: RSA, then Ed25519");
+        for copy in ["body", "subject", "unsubscribe"] {
+            let verdicts = mail[copy].as_array().unwrap();
+            assert!(verdicts.len() == 2 && !verdicts.contains(&Value::Bool(true)), "a changed {copy} went unnoticed for {address}: {mail}");
+        }
+    }
+}
+
+#[test]
 #[ignore = "needs feedparser: run scripts/test"]
 fn feedparser_finds_no_fault_in_the_feeds() {
     let publication = Publication::new("url = \"smtp://127.0.0.1:1?tls=none\"");

@@ -9,6 +9,8 @@ use mail_parser::MessageParser;
 use postrider::inbox::Inbox;
 use tempfile::TempDir;
 
+use crate::dkim;
+
 /// Longest we wait for something the service does by itself.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -58,6 +60,19 @@ subject = '{{{{ articles[0].title }}}}, {{{{ subscriber.name | default(value="fr
 
     fn article(&self, name: &str, title: &str, body: &str) {
         std::fs::write(self.path().join(format!("content/{name}.md")), format!("+++\ntitle = \"{title}\"\n+++\n{body}\n")).unwrap();
+    }
+
+    /// From now on its mail is signed, by RSA and by Ed25519.
+    fn sign(&self) {
+        for name in ["rsa.pkcs8.pem", "ed25519.pkcs8.pem"] {
+            std::fs::copy(dkim::fixture_path(name), self.path().join(name)).unwrap();
+        }
+        let mut config = std::fs::read_to_string(self.path().join("config.toml")).unwrap();
+        config.push_str(
+            "[dkim]\ndomain = \"example.com\"\nselector = \"postrider\"\nkey_file = \"rsa.pkcs8.pem\"\n\
+            ed25519_selector = \"brisbane\"\ned25519_key_file = \"ed25519.pkcs8.pem\"\n",
+        );
+        std::fs::write(self.path().join("config.toml"), config).unwrap();
     }
 
     fn command(&self, args: &[&str]) -> Command {
@@ -290,4 +305,38 @@ async fn an_issue_that_needs_approval_waits_for_a_person() {
     publication.ok(&["issues", "resume", "1"]);
     assert_eq!(publication.inbox.count(), 1, "resume waits until the service has delivered it");
     service.terminate();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_message_that_leaves_is_signed_with_the_keys_of_the_moment() {
+    let publication = Publication::new("").await;
+    publication.subscribe(&[("ann@example.com", "Ann"), ("zoe@example.com", "Zoë, of \"the\" quay")]);
+    publication.ok(&["send", "weekly", "--to", "desk@example.com"]);
+    let unsigned = publication.inbox.messages();
+    assert!(!unsigned[0].raw.starts_with(b"DKIM-Signature"), "there is no [dkim] yet");
+    // Frozen before there was a key, sent after.
+    publication.ok(&["send", "weekly", "--yes", "--at", "tomorrow 09:00"]);
+    publication.ok(&["issues", "cancel", "1"]);
+    publication.sign();
+    publication.ok(&["send", "weekly", "--to", "desk@example.com"]);
+    publication.ok(&["issues", "retry", "1"]);
+    let mut service = publication.service();
+    until("both readers have their mail", || (publication.inbox.count() == 4).then_some(()));
+    service.terminate();
+
+    let signer = dkim::Dkim { domain: "example.com".into(), ..dkim::both_keys() };
+    let records = dkim::records(&signer);
+    for caught in &publication.inbox.messages()[1..] {
+        let good = dkim::verify::all_good(&caught.raw, &records);
+        assert_eq!(
+            good.iter().map(|good| good.algorithm.as_str()).collect::<Vec<_>>(),
+            ["rsa-sha256", "ed25519-sha256"],
+            "{:?}",
+            caught.rcpts
+        );
+        let mut tampered = caught.raw.to_vec();
+        let at = tampered.windows(4).position(|octets| octets == b"tide").expect("the word of the article");
+        tampered[at] = b'T';
+        assert!(dkim::verify::verify(&tampered, &records).iter().all(Result::is_err), "a changed octet was not noticed");
+    }
 }

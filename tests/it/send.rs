@@ -1,7 +1,7 @@
 //! Tests of the send room, through its door.
 
-mod driver;
+pub mod driver;
 mod leaves;
-mod ledger;
+pub mod ledger;
 mod paces;
 mod relays;

@@ -200,23 +200,35 @@ async fn an_issue_goes_out_and_is_done() {
 }
 
 #[tokio::test]
-async fn a_lease_that_is_over_records_nothing() {
+async fn a_lease_that_was_taken_away_records_nothing() {
     let desk = Desk::with_readers(2).await;
     let issue = desk.sending().await;
     let (lease, people) = desk.claim(issue, 10, at(0)).await;
     desk.store.commit(&lease, &[], &people, at(1)).await.unwrap();
-    let late = desk.store.commit(&lease, &[sent(people[0])], &[], at(60)).await;
-    assert!(matches!(late, Err(StoreError::Fenced)), "over at its `until`: {late:?}");
-    assert!(matches!(desk.store.renew(&lease, MINUTE, at(61)).await, Err(StoreError::Fenced)));
-    assert_eq!(desk.counts(issue).await.leased, 2, "nothing was written");
     let found = desk.store.recover(false, OnUnknown::Resend, at(61)).await.unwrap();
     assert_eq!((found.requeued, found.unknown), (0, 2));
+    let late = desk.store.commit(&lease, &[sent(people[0])], &[], at(61)).await;
+    assert!(matches!(late, Err(StoreError::Fenced)), "taken at its end: {late:?}");
+    assert!(matches!(desk.store.renew(&lease, MINUTE, at(61)).await, Err(StoreError::Fenced)));
     let (newer, again) = desk.claim(issue, 10, at(62)).await;
     assert!(newer.epoch > lease.epoch);
     assert_eq!(again, people);
     let forged = Lease { until: at(1000), ..lease };
     assert!(matches!(desk.store.commit(&forged, &[sent(people[0])], &[], at(63)).await, Err(StoreError::Fenced)));
-    assert_eq!(desk.counts(issue).await.sent, 0);
+    assert_eq!(desk.counts(issue).await.sent, 0, "nothing was written");
+}
+
+#[tokio::test]
+async fn a_lease_whose_time_is_over_is_good_until_somebody_takes_it() {
+    let desk = Desk::with_readers(2).await;
+    let issue = desk.sending().await;
+    let (lease, people) = desk.claim(issue, 10, at(0)).await;
+    desk.store.commit(&lease, &[], &people, at(1)).await.unwrap();
+    desk.store.commit(&lease, &[sent(people[0])], &[], at(90_000)).await.unwrap();
+    let lease = desk.store.renew(&lease, MINUTE, at(90_000)).await.unwrap();
+    assert_eq!(lease.until, at(90_060));
+    desk.store.commit(&lease, &[sent(people[1])], &[], at(90_001)).await.unwrap();
+    assert_eq!(desk.counts(issue).await.sent, 2);
 }
 
 #[tokio::test]

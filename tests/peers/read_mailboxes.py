@@ -55,19 +55,19 @@ def describe(raw):
 
 
 def mailbox(port, address):
-    """Every message in one mailbox, oldest first."""
+    """Every message in one mailbox as it lies there, oldest first."""
     with imaplib.IMAP4("127.0.0.1", port, timeout=30) as imap:
         imap.login(address, "any")
         imap.select("INBOX", readonly=True)
         numbers = imap.search(None, "ALL")[1][0].split()
-        return [describe(imap.fetch(number, "(BODY.PEEK[])")[1][0][1]) for number in numbers]
+        return [imap.fetch(number, "(BODY.PEEK[])")[1][0][1] for number in numbers]
 
 
 def main():
     """Mailbox by mailbox."""
     addresses = [line.strip() for line in sys.stdin if line.strip()]
     port = int(sys.argv[1])
-    json.dump({address: mailbox(port, address) for address in addresses}, sys.stdout)
+    json.dump({address: [describe(raw) for raw in mailbox(port, address)] for address in addresses}, sys.stdout)
 
 
 if __name__ == "__main__":

@@ -94,6 +94,25 @@ impl MailServer {
         serde_json::from_slice(&out.stdout).unwrap()
     }
 
+    /// What dkimpy says of the mails of each address and of changed copies of them; `records` are DNS names with their TXT values.
+    pub fn judge_signatures(&self, addresses: &[&str], records: &serde_json::Value) -> serde_json::Value {
+        self.wait_until_the_queue_is_empty();
+        let mut helper = Command::new(".cache/venv/bin/python")
+            .arg("tests/peers/verify_dkim.py")
+            .arg(self.imap_port.to_string())
+            .current_dir(env!("CARGO_MANIFEST_DIR"))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("dkimpy is not installed: run scripts/setup");
+        let asked = serde_json::json!({"addresses": addresses, "records": records});
+        // The helper reads all of its input before it writes.
+        helper.stdin.take().unwrap().write_all(asked.to_string().as_bytes()).unwrap();
+        let out = helper.wait_with_output().unwrap();
+        assert!(out.status.success(), "the signatures could not be judged\n{}", self.logs());
+        serde_json::from_slice(&out.stdout).unwrap()
+    }
+
     /// How many messages Postfix has taken from us.
     pub fn messages_accepted(&self) -> usize {
         self.log("postfix.log").lines().filter(|line| line.contains("/smtpd[") && line.contains(": client=")).count()

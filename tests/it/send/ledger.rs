@@ -26,12 +26,13 @@ use crate::support::store::Place;
 pub const HTML: &str = "<html><body><p>Hello {{ subscriber.email }}</p><p><a href=\"{{ unsubscribe_url }}\">leave</a></p></body></html>";
 const TEXT: &str = "Hello {{ subscriber.email }}\n{{ unsubscribe_url }}\n";
 
+/// A store with readers and a letter to them, and a clock that stands still.
 pub struct Desk {
     pub store: Store,
     pub key: LinkKey,
     pub time: Arc<AtomicI64>,
     pub issue: IssueId,
-    _place: Place,
+    pub place: Place,
 }
 
 impl Desk {
@@ -48,19 +49,30 @@ impl Desk {
         let store = place.open(now).await;
         store.upsert_subscribers(rows, &list(), SubscriptionState::Confirmed, "test", false, now).await.unwrap();
         let issue = store.create_issue(&letter(html), now).await.unwrap();
-        Self { store, key: LinkKey::new(b"secret"), time, issue, _place: place }
+        Self { store, key: LinkKey::new(b"secret"), time, issue, place }
     }
 
     pub fn sender(&self, relays: &[Relay]) -> Sender {
         self.sender_with(relays, OnUnknown::Resend)
     }
 
-    fn sender_with(&self, relays: &[Relay], on_unknown: OnUnknown) -> Sender {
-        let time = self.time.clone();
-        let clock = Clock::new(move || Timestamp(time.load(SeqCst)));
+    pub fn sender_with(&self, relays: &[Relay], on_unknown: OnUnknown) -> Sender {
+        self.sender_trusting(relays, on_unknown, Trust::default())
+    }
+
+    pub fn sender_trusting(&self, relays: &[Relay], on_unknown: OnUnknown, trust: Trust) -> Sender {
         let ms = Duration::from_millis(500);
         let timeouts = Timeouts { connect: ms, greeting: ms, envelope: ms, data: ms, block: ms, last: ms };
-        Sender::with(self.store.clone(), relays, on_unknown, "https://example.org/", self.key.clone(), clock, Trust::default(), timeouts)
+        Sender::with(self.store.clone(), relays, on_unknown, "https://example.org/", self.key.clone(), self.clock(), trust, timeouts)
+    }
+
+    pub fn clock(&self) -> Clock {
+        let time = self.time.clone();
+        Clock::new(move || Timestamp(time.load(SeqCst)))
+    }
+
+    pub fn now(&self) -> Timestamp {
+        Timestamp(self.time.load(SeqCst))
     }
 
     pub async fn deliver(&self, relays: &[Relay]) -> Counts {
@@ -74,7 +86,7 @@ impl Desk {
         counts
     }
 
-    async fn row(&self) -> IssueRow {
+    pub async fn row(&self) -> IssueRow {
         self.store.issue(self.issue).await.unwrap().unwrap()
     }
 
@@ -137,7 +149,7 @@ pub fn assert_once(mut recipients: Vec<String>, readers: usize) {
     assert_eq!(recipients, expected);
 }
 
-fn header(message: &str, name: &str) -> String {
+pub fn header(message: &str, name: &str) -> String {
     let head = message.split("\r\n\r\n").next().unwrap().replace("\r\n ", " ");
     head.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_else(|| panic!("no {name} in {head}")).trim().to_owned()
 }
@@ -257,7 +269,8 @@ async fn told_to_stop_it_reads_what_is_outstanding_and_leaves_nothing_in_doubt()
     let stopped = desk.counts().await;
     assert!(stopped.leased == 0 && stopped.queued > 0, "{stopped:?}");
     assert_eq!(stopped.sent as usize, first.recipients().len(), "every final answer was read and recorded");
-    assert_eq!(first.verbs(1).last().map(String::as_str), Some("QUIT"));
+    // QUIT, or cut off before the content of a message whose envelope rode behind the last final dot.
+    assert!(first.verbs(1).last().is_some_and(|verb| verb == "QUIT" || verb == "CONTENT"), "{:?}", first.verbs(1));
 
     let rest = Server::start(FULL, |_| Act::Usual).await;
     assert_eq!(desk.deliver(&[to(&rest)]).await.sent, 300);
@@ -328,7 +341,7 @@ async fn one_policy_refusal_among_many_is_only_its_own() {
 }
 
 /// Runs once against `script`, then, a minute later, against a good server; gives both.
-async fn twice(desk: &Desk, script: impl Fn(&Event) -> Act + Send + Sync + 'static) -> (Server, Server) {
+pub async fn twice(desk: &Desk, script: impl Fn(&Event) -> Act + Send + Sync + 'static) -> (Server, Server) {
     let bad = Server::start(FULL, script).await;
     desk.deliver(&[to(&bad)]).await;
     let good = Server::start(FULL, |_| Act::Usual).await;
@@ -393,13 +406,10 @@ async fn a_relay_that_cannot_be_reached_is_passed_over_for_the_next() {
 #[tokio::test]
 async fn where_no_relay_can_be_had_nothing_is_lost_and_the_reason_is_told() {
     let desk = Desk::new(10).await;
-    let stripped = Server::start(FULL, |_| Act::Usual).await;
-    let secure = relay(stripped.addr.port(), TlsMode::Required);
-    let error = desk.sender(&[secure]).run_issue(desk.issue, &CancellationToken::new()).await.unwrap_err();
+    let error = desk.sender(&[relay(1, TlsMode::None)]).run_issue(desk.issue, &CancellationToken::new()).await.unwrap_err();
     let SendError::Unreachable(reason) = &error else { panic!("{error:?}") };
-    assert!(reason.contains("does not offer STARTTLS"), "{reason}");
+    assert!(reason.contains("127.0.0.1:1"), "{reason}");
     assert_eq!(desk.counts().await, Counts { planned: 10, queued: 10, ..Counts::default() });
-    assert!(!stripped.plain_mail(), "never in plain text");
 }
 
 #[tokio::test]

@@ -87,18 +87,18 @@ const NINE: [&str; 9] = [
 async fn a_slow_domain_holds_up_no_other() {
     let mut spans = Vec::new();
     for domains in [NINE.to_vec(), [&NINE[..], &["slow.example.com"]].concat()] {
-        let desk = Desk::with(&readers_at(&domains, 250), HTML).await;
+        let desk = Desk::with(&readers_at(&domains, 125), HTML).await;
         let times = Times::default();
         let seen = times.clone();
         let server = Server::start(FULL, move |event| match seen.note(event).as_deref() {
             Some("slow.example.com") => Act::Late(Duration::from_millis(600)),
-            Some(_) => Act::Late(Duration::from_millis(5)),
+            Some(_) => Act::Late(Duration::from_millis(10)),
             None => Act::Usual,
         })
         .await;
         let relay = Relay { connections: 4, messages_per_connection: 10_000, ..to(&server) };
         let fast = Arc::new(AtomicUsize::new(0));
-        let (count, all) = (times.clone(), 9 * 250);
+        let (count, all) = (times.clone(), 9 * 125);
         let counts = send_until(&desk, &[relay], move |counts| {
             let named: usize = NINE.iter().map(|domain| count.of(domain).len()).sum();
             fast.store(named, SeqCst);
@@ -202,7 +202,7 @@ async fn relays_share_the_mail_by_weight() {
     assert_eq!(desk.deliver(&relays).await, Counts { planned: 400, sent: 400, ..Counts::default() });
     assert_once([one.recipients(), other.recipients()].concat(), 400);
     let share = one.recipients().len();
-    assert!((280..=320).contains(&share), "three quarters of 400 go through the relay with weight 3, not {share}");
+    assert!((270..=330).contains(&share), "three quarters of 400 go through the relay with weight 3, not {share}");
 }
 
 #[tokio::test]
@@ -308,7 +308,7 @@ async fn a_crash_loop_goes_no_faster_than_the_rate() {
         desk.store.recover(true, OnUnknown::Resend, Timestamp(desk.time.load(SeqCst))).await.unwrap();
     }
     let (sent, took) = (times.of("example.com").len(), start.elapsed().as_secs_f64());
-    assert!(sent >= 6 && sent as f64 <= 20.0 * (took + 1.0), "{sent} messages in {took} s by eight processes at 20/s");
+    assert!(sent >= 2 && sent as f64 <= 20.0 * (took + 1.0), "{sent} messages in {took} s by eight processes at 20/s");
 }
 
 #[tokio::test]

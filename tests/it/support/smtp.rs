@@ -23,6 +23,10 @@ pub struct Event {
     pub verb: String,
     /// The whole line.
     pub line: String,
+    /// The recipients taken so far.
+    pub to: Vec<String>,
+    /// How many connections are open, this one included.
+    pub open: usize,
 }
 
 /// What the script does in place of the usual answer.
@@ -42,6 +46,10 @@ pub enum Act {
     Silence,
     /// As usual, but later.
     Late(Duration),
+    /// As usual, one byte each time.
+    Drip(Duration),
+    /// At DOT: takes the message, and RST in place of the answer.
+    TakeAndReset,
 }
 
 pub fn say(line: &str) -> Act {
@@ -90,11 +98,12 @@ impl Server {
         let (script, seen): (Arc<Script>, _) = (Arc::new(script), server.seen.clone());
         tokio::spawn(async move {
             let mut connection = 0;
+            let alive = Arc::new(());
             while let Ok((stream, _)) = listener.accept().await {
                 connection += 1;
-                let (ehlo, script, seen) = (ehlo.clone(), script.clone(), seen.clone());
+                let (ehlo, script, seen, alive) = (ehlo.clone(), script.clone(), seen.clone(), alive.clone());
                 tokio::spawn(async move {
-                    let client = Client { ehlo, script, seen, connection, mail: 0, from: None, to: Vec::new(), tls: false };
+                    let client = Client { ehlo, script, seen, alive, connection, mail: 0, from: None, to: Vec::new(), tls: false };
                     client.run(stream).await;
                 });
             }
@@ -136,6 +145,8 @@ struct Client {
     ehlo: Arc<Vec<String>>,
     script: Arc<Script>,
     seen: Arc<Mutex<Seen>>,
+    /// As many handles as there are connections, and one.
+    alive: Arc<()>,
     connection: usize,
     mail: usize,
     from: Option<String>,
@@ -146,6 +157,8 @@ struct Client {
 enum Next {
     Code(u16),
     End,
+    /// The end, with the message taken.
+    Taken,
 }
 
 impl Client {
@@ -228,17 +241,18 @@ impl Client {
             }
             content.extend_from_slice(&line);
         }
+        let accepted = Accepted { from: self.from.clone().unwrap_or_default(), to: self.to.clone(), content };
         let code = self.answer(io, socket, "DOT", "", "250 2.0.0 taken").await;
-        if let Next::Code(200..300) = code {
-            let accepted = Accepted { from: self.from.clone().unwrap_or_default(), to: self.to.clone(), content };
+        if matches!(code, Next::Code(200..300) | Next::Taken) {
             self.seen.lock().unwrap().accepted.push(accepted);
         }
         self.clear();
-        !matches!(code, Next::End)
+        matches!(code, Next::Code(_))
     }
 
     async fn answer(&mut self, io: &mut BufReader<Box<dyn Stream>>, socket: &socket2::Socket, verb: &str, line: &str, usual: &str) -> Next {
-        let event = Event { connection: self.connection, mail: self.mail, verb: verb.to_owned(), line: line.to_owned() };
+        let (verb_, line_, to, open) = (verb.to_owned(), line.to_owned(), self.to.clone(), Arc::strong_count(&self.alive) - 1);
+        let event = Event { connection: self.connection, mail: self.mail, verb: verb_, line: line_, to, open };
         let act = (self.script)(&event);
         {
             let mut seen = self.seen.lock().unwrap();
@@ -247,19 +261,29 @@ impl Client {
                 seen.pipelined.push(verb.to_owned());
             }
         }
-        let (reply, close) = match act {
+        let (reply, close) = match act.clone() {
             Act::Usual => (format!("{usual}\r\n").into_bytes(), false),
             Act::Late(wait) => {
                 tokio::time::sleep(wait).await;
                 (format!("{usual}\r\n").into_bytes(), false)
             }
+            Act::Drip(_) if verb == "CONTENT" => return Next::Code(354),
+            Act::Drip(wait) => {
+                for byte in format!("{usual}\r\n").bytes() {
+                    tokio::time::sleep(wait).await;
+                    if io.get_mut().write_all(&[byte]).await.is_err() {
+                        return Next::End;
+                    }
+                }
+                return Next::Code(usual.get(..3).and_then(|code| code.parse().ok()).unwrap_or(0));
+            }
             Act::Say(reply) => (reply, false),
             Act::SayAndClose(reply) => (reply, true),
             Act::Close => return Next::End,
             Act::Silence => return std::future::pending().await,
-            Act::Reset => {
+            Act::Reset | Act::TakeAndReset => {
                 socket.set_linger(Some(Duration::ZERO)).unwrap();
-                return Next::End;
+                return if matches!(act, Act::Reset) { Next::End } else { Next::Taken };
             }
         };
         if verb == "CONTENT" && reply == b"\r\n" {

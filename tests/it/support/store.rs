@@ -25,6 +25,14 @@ impl Place {
         Self { url, _folder: folder }
     }
 
+    /// The file, where it is one.
+    pub fn file(&self) -> Option<&std::path::Path> {
+        match &self.url {
+            StoreUrl::Sqlite(file) => Some(file),
+            StoreUrl::Postgres(_) => None,
+        }
+    }
+
     /// Opens it. Leases are measured on the clock of the test.
     pub async fn open(&self, now: Timestamp) -> Store {
         Store::open(&self.url, now).await.unwrap().on_the_callers_clock()

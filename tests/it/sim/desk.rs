@@ -1,0 +1,187 @@
+//! The ledger as a worker of a simulation meets it: the books, behind a store that takes its time, fails, answers late or not at all.
+
+use std::time::Duration;
+
+use postrider::config::OnUnknown;
+use postrider::model::{Counts, Frozen, IssueId, SubscriberId, Timestamp};
+use postrider::send::ledger::{Answer, Ledger};
+use postrider::store::deliveries::{Lease, Leased, Record, Recovered};
+use postrider::store::issues::IssueRow;
+use postrider::store::{Result, StoreError};
+use rand::RngExt as _;
+use tokio::sync::oneshot;
+use tokio::time::sleep;
+
+use super::books::Books;
+use super::scene::{Inner, Scene};
+
+/// One worker's way to the ledger.
+#[derive(Clone)]
+pub struct Desk {
+    pub scene: Scene,
+    pub worker: usize,
+}
+
+/// What becomes of one statement.
+struct Fate {
+    before: Duration,
+    fails: bool,
+    answer_lost: bool,
+}
+
+impl Desk {
+    /// Lets `work` be done on the books. It is done by the store, which goes on when the worker dies meanwhile.
+    fn ask<T: Send + 'static>(&self, what: &'static str, work: impl FnOnce(&mut Inner) -> Result<T> + Send + 'static) -> Answer<'_, T> {
+        let (tell, told) = oneshot::channel();
+        let desk = self.clone();
+        let job = async move {
+            let fate = desk.fate();
+            if !fate.before.is_zero() {
+                sleep(fate.before).await;
+            }
+            let mut inner = desk.scene.lock();
+            let result = if fate.fails { Err(failed()) } else { work(&mut inner) };
+            let result = if fate.answer_lost && result.is_ok() { Err(failed()) } else { result };
+            if let Err(error) = &result {
+                inner.tell(|| {
+                    let lost = if fate.answer_lost { "done, its answer lost" } else { "refused" };
+                    format!("the store, to worker {}: {what} {lost}: {error}", desk.worker)
+                });
+                // A worker that hears this of anything but a commit gives its run up.
+                let again = what == "commit" && matches!(error, StoreError::Database(_));
+                if !again && !matches!(error, StoreError::Refused(_)) {
+                    inner.doubt(desk.worker);
+                }
+            }
+            drop(inner);
+            // Nobody waits for the answer when the worker has died.
+            let _ = tell.send(result);
+        };
+        Box::pin(async move {
+            self.may_act().await;
+            tokio::spawn(job);
+            let result = told.await.unwrap();
+            self.may_act().await;
+            result
+        })
+    }
+
+    async fn may_act(&self) {
+        std::future::poll_fn(|cx| if self.scene.may_act(self.worker, cx) { std::task::Poll::Ready(()) } else { std::task::Poll::Pending })
+            .await;
+    }
+
+    fn fate(&self) -> Fate {
+        let scene = &self.scene;
+        let mut before = scene.lock().plan.store_takes;
+        let (slow, hangs) = (scene.happens(|weather| weather.store_slow), scene.happens(|weather| weather.store_hangs));
+        if slow {
+            before += Duration::from_millis(scene.draw(|rng| rng.random_range(20..5_000)));
+        }
+        if hangs {
+            before += Duration::from_secs(scene.draw(|rng| rng.random_range(100..400)));
+        }
+        let fails = scene.happens(|weather| weather.store_fails);
+        let answer_lost = scene.happens(|weather| weather.store_answer_lost);
+        Fate { before, fails, answer_lost }
+    }
+}
+
+fn failed() -> StoreError {
+    StoreError::Database(sqlx::Error::PoolTimedOut)
+}
+
+fn on_books<T>(work: impl FnOnce(&mut Books) -> T + Send) -> impl FnOnce(&mut Inner) -> Result<T> + Send {
+    move |inner| Ok(work(&mut inner.books))
+}
+
+impl Ledger for Desk {
+    fn sendable_issues(&self, now: Timestamp) -> Answer<'_, Vec<IssueId>> {
+        self.ask("looking for work", on_books(move |books| books.sendable(now)))
+    }
+
+    fn next_due(&self) -> Answer<'_, Option<Timestamp>> {
+        self.ask("looking ahead", on_books(|books| books.next_due()))
+    }
+
+    fn issue(&self, _id: IssueId) -> Answer<'_, Option<IssueRow>> {
+        self.ask("looking at the issue", on_books(|books| Some(books.row())))
+    }
+
+    fn frozen(&self, _id: IssueId) -> Answer<'_, Frozen> {
+        self.ask("reading the issue", on_books(|books| books.frozen.clone()))
+    }
+
+    fn counts(&self, _id: IssueId) -> Answer<'_, Counts> {
+        self.ask("counting", on_books(|books| books.counts()))
+    }
+
+    fn pause_issue<'a>(&'a self, _id: IssueId, reason: &'a str, _now: Timestamp) -> Answer<'a, ()> {
+        let (reason, worker) = (reason.to_owned(), self.worker);
+        self.ask("pausing", move |inner| {
+            inner.tell(|| format!("worker {worker} pauses the issue: {reason}"));
+            inner.books.pause(&reason)
+        })
+    }
+
+    fn claim<'a>(
+        &'a self,
+        _issue: IssueId,
+        _worker: &'a str,
+        limit: u32,
+        length: Duration,
+        now: Timestamp,
+    ) -> Answer<'a, Option<(Lease, Vec<Leased>)>> {
+        let worker = self.worker;
+        self.ask("claim", move |inner| {
+            let claimed = inner.books.claim(limit, length, now);
+            if let Some((lease, leased)) = &claimed {
+                inner.tell(|| format!("worker {worker} claims {} under lease {}", leased.len(), lease.epoch));
+                inner.claimed(worker, leased.iter().map(|leased| leased.subscriber.id));
+            }
+            Ok(claimed)
+        })
+    }
+
+    fn renew<'a>(&'a self, lease: &'a Lease, length: Duration, now: Timestamp) -> Answer<'a, Lease> {
+        let lease = *lease;
+        self.ask("renewal", move |inner| inner.books.renew(&lease, length, now))
+    }
+
+    fn release<'a>(&'a self, lease: &'a Lease, now: Timestamp) -> Answer<'a, ()> {
+        let (lease, worker) = (*lease, self.worker);
+        self.ask("release", move |inner| {
+            inner.tell(|| format!("worker {worker} gives lease {} back", lease.epoch));
+            inner.books.release(&lease, now);
+            Ok(())
+        })
+    }
+
+    fn recover(&self, all: bool, on_unknown: OnUnknown, now: Timestamp) -> Answer<'_, Recovered> {
+        let worker = self.worker;
+        self.ask("recovery", move |inner| {
+            let recovered = inner.books.recover(all, on_unknown, now);
+            if recovered != Recovered::default() {
+                inner.tell(|| format!("worker {worker} finds {} never begun and {} in doubt", recovered.requeued, recovered.unknown));
+            }
+            Ok(recovered)
+        })
+    }
+
+    fn commit<'a>(
+        &'a self,
+        lease: &'a Lease,
+        results: &'a [Record],
+        intents: &'a [SubscriberId],
+        now: Timestamp,
+    ) -> Answer<'a, Vec<SubscriberId>> {
+        let (lease, results, intents, worker) = (*lease, results.to_vec(), intents.to_vec(), self.worker);
+        self.ask("commit", move |inner| {
+            let standing = inner.books.commit(&lease, &results, &intents, now)?;
+            let recorded: Vec<SubscriberId> = results.iter().map(|result| result.subscriber).collect();
+            inner.tell(|| format!("worker {worker} records {} and intends {} of {}", recorded.len(), standing.len(), intents.len()));
+            inner.committed(worker, &recorded, &standing);
+            Ok(standing)
+        })
+    }
+}
