@@ -1,5 +1,5 @@
-//! How many messages one thread composes in a second: the built-in digest with 20 articles, unsigned,
-//! by splicing and by the full path. `cargo bench --bench compose`.
+//! How many messages one thread composes in a second: the built-in digest with 20 articles,
+//! by splicing and by the full path, unsigned and signed. `cargo bench --bench compose`.
 #![allow(clippy::unwrap_used, missing_docs)]
 
 /// As in the binary.
@@ -9,9 +9,11 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 use std::collections::BTreeMap;
 use std::hint::black_box;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use postrider::compose::{Compiled, Reader, full};
+use postrider::model::dkim::{Algorithm, Dkim, Key, Selector};
 use postrider::model::issue::{Frozen, FrozenArticle, FrozenList, FrozenSite};
 use postrider::model::{EmailAddress, ListId, Mailbox, Subscriber, SubscriberId, Timestamp};
 
@@ -38,6 +40,25 @@ fn main() {
     println!("splice              {splice:>10.0} msgs/s");
     println!("full path, rendered {render:>10.0} msgs/s, {:.0} times slower", splice / render);
     println!("full path, all anew {whole:>10.0} msgs/s, {:.0} times slower", splice / whole);
+    for (what, algorithms) in [
+        ("spliced, Ed25519    ", &[Algorithm::Ed25519][..]),
+        ("spliced, RSA-2048   ", &[Algorithm::Rsa]),
+        ("spliced, both       ", &[Algorithm::Rsa, Algorithm::Ed25519]),
+    ] {
+        let signing = Compiled::new(&frozen, &list).unwrap().signed(Some(Arc::new(signer(algorithms))));
+        let signed = rate(|i| {
+            out.clear();
+            signing.message(&readers[i % readers.len()], DATE, &mut out).unwrap();
+            out.len()
+        });
+        println!("{what}{signed:>10.0} msgs/s, {:.1} µs for the signature", 1e6 / signed - 1e6 / splice);
+    }
+}
+
+/// Signs with new keys.
+fn signer(algorithms: &[Algorithm]) -> Dkim {
+    let key = |algorithm: &Algorithm| Key::generate(*algorithm, Selector::parse(algorithm.key_name()).unwrap()).unwrap().0;
+    Dkim { domain: "example.org".into(), keys: algorithms.iter().map(key).collect() }
 }
 
 /// Calls a second: the median of five rounds.

@@ -209,6 +209,7 @@ fn relay(addr: SocketAddr, connections: usize) -> Relay {
         weight: 1,
         warm_up: None,
         pipelining: true,
+        window: 0,
         hello: None,
     }
 }

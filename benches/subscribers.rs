@@ -1,5 +1,5 @@
 //! Claims about a long list: an import streams in bounded memory, an Issue is expanded in seconds, and claiming and committing
-//! cost the same at every length. `cargo bench --bench subscribers -- 1000000`
+//! cost the same at every length. `cargo bench --bench subscribers -- 1000000`; BENCH_STORE=postgres://… takes an empty database in place of a file.
 #![allow(clippy::unwrap_used, missing_docs)]
 
 /// As in the binary.
@@ -10,7 +10,7 @@ use std::io::{Cursor, Read};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use postrider::config::StoreUrl;
+use postrider::config::{PostgresUrl, StoreUrl};
 use postrider::model::issue::{Frozen, FrozenSite};
 use postrider::model::outcome::Reply;
 use postrider::model::{IssueId, ListId, Outcome, SubscriberId, SubscriptionState, Timestamp};
@@ -30,7 +30,13 @@ fn main() {
 
 async fn run(people: u64) {
     let folder = tempfile::tempdir().unwrap();
-    let store = Store::open(&StoreUrl::Sqlite(folder.path().join("p.db")), now()).await.unwrap();
+    let file = folder.path().join("p.db");
+    let url = match std::env::var("BENCH_STORE") {
+        Ok(url) => StoreUrl::Postgres(PostgresUrl::parse(&url).unwrap()),
+        Err(_) => StoreUrl::Sqlite(file.clone()),
+    };
+    assert!(Store::is_new(&url).await.unwrap(), "the store must be new");
+    let store = Store::open(&url, now()).await.unwrap();
     println!("{people} people; figures are seconds unless said");
     for (what, dry_run) in [("dry run", true), ("import", false), ("import again", false)] {
         let report = timed(what, bring(&store, people, dry_run)).await;
@@ -42,7 +48,10 @@ async fn run(people: u64) {
         timed("counts", async { store.counts(issue).await.unwrap() }).await;
         deliver(&store, issue).await;
     }
-    println!("peak memory {} MiB, store {} MiB", peak_mib(), folder.path().join("p.db").metadata().unwrap().len() >> 20);
+    println!("peak memory {} MiB", peak_mib());
+    if let Ok(about) = file.metadata() {
+        println!("store {} MiB", about.len() >> 20);
+    }
 }
 
 async fn timed<T>(what: &str, work: impl Future<Output = T>) -> T {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use tokio_util::sync::CancellationToken;
 
@@ -11,12 +11,19 @@ use crate::inbox::Inbox;
 use crate::model::link::LinkKey;
 use crate::model::{Clock, Timestamp};
 use crate::store::Store;
+use crate::telemetry;
 use crate::web;
 use crate::worker::{self, Desk, Role};
 
 /// The clock of the machine: the only place in the program that reads it.
 pub fn system_clock() -> Clock {
     Clock::new(|| Timestamp::from_datetime(&chrono::Utc::now()))
+}
+
+/// The monotonic clock of the machine, for measurements.
+fn monotonic() -> std::time::Duration {
+    static START: LazyLock<std::time::Instant> = LazyLock::new(std::time::Instant::now);
+    START.elapsed()
 }
 
 /// A stopwatch, for figures such as "in 9 ms".
@@ -87,6 +94,7 @@ impl App {
     ) -> anyhow::Result<()> {
         let desk = self.desk();
         let mut tasks = tokio::task::JoinSet::new();
+        let inbox_absent = inbox.is_none();
         let publishes = roles.contains(&Role::Web) || roles.contains(&Role::Schedule);
         if publishes {
             // In development nothing is written: the site is served from memory.
@@ -95,11 +103,15 @@ impl App {
             tasks.spawn(worker::keep_published(desk.clone(), out, stop.clone()));
         }
         if roles.contains(&Role::Web) {
-            let listener = tokio::net::TcpListener::bind(self.config.listen)
-                .await
-                .map_err(|error| anyhow::anyhow!("cannot listen on {}: {error}", self.config.listen))?;
+            let listener = listen(self.config.listen).await?;
             listening(listener.local_addr()?);
             tasks.spawn(web::serve(listener, desk.clone(), inbox, stop.clone()));
+        }
+        if let Some(address) = self.config.metrics.filter(|_| inbox_absent) {
+            let listener = listen(address).await.map_err(|error| error.context("[metrics] listen"))?;
+            tracing::info!("metrics at http://{}/metrics", listener.local_addr()?);
+            telemetry::metrics::measure_with(monotonic);
+            tasks.spawn(web::metrics::serve(listener, desk.clone(), stop.clone()));
         }
         if roles.contains(&Role::Schedule) {
             tasks.spawn(worker::keep_schedules(desk.clone(), stop.clone()));
@@ -111,6 +123,11 @@ impl App {
         self.store.close().await;
         result
     }
+}
+
+async fn listen(address: SocketAddr) -> anyhow::Result<tokio::net::TcpListener> {
+    let listener = tokio::net::TcpListener::bind(address).await;
+    listener.map_err(|error| anyhow::anyhow!("cannot listen on {address}: {error}"))
 }
 
 /// Waits for all tasks; the first that fails stops the others.

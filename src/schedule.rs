@@ -1,6 +1,6 @@
 //! Cron + time zone → due Runs, each claimed once.
 //!
-//! The worker calls [`unfinished`] once when it starts and [`due`] on every tick, makes the Issue of what it is given,
+//! The worker calls [`unfinished`] when it starts and [`due`] on every tick, makes the Issue of what it is given,
 //! and records the end with `Store::finish_run`. Claims have a unique key (digest, instant), so any number of workers
 //! may ask; a crash between claim and end leaves an open Run, which [`unfinished`] gives again.
 
@@ -13,6 +13,9 @@ use crate::store::{Result, Store};
 
 /// A Run this late still counts as on time: a restart or a busy minute is no missed moment.
 pub const GRACE: Duration = Duration::from_secs(5 * 60);
+
+/// A Run open for so long has lost its worker: to freeze an Issue takes seconds, and clocks of machines differ by less.
+pub const ABANDONED: Duration = Duration::from_secs(120);
 
 /// A Run claimed for the caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,9 +57,11 @@ pub async fn due(store: &Store, id: &str, schedule: &Schedule, missed: Missed, n
 }
 
 /// Runs of digest `id` that were claimed and never ended: a crash came between. They are to be done again, before any other;
-/// if the crash came after the Issue was frozen, freezing refuses to do it twice. Only for a worker that starts: while one works, its own Run is open.
+/// if the crash came after the Issue was frozen, freezing refuses to do it twice. Where several workers keep the schedules, a Run is taken over
+/// only when it is [`ABANDONED`], and by one of them; where there is one, it asks when it starts, before its own Runs are open.
 pub async fn unfinished(store: &Store, id: &str, missed: Missed, now: Timestamp) -> Result<Vec<DueRun>> {
-    let open = store.open_runs(id).await?;
+    let age = if store.is_shared() { ABANDONED } else { Duration::ZERO };
+    let open = store.take_over_runs(id, age, now).await?;
     Ok(open.into_iter().map(|due| DueRun { due, held: is_held(missed, due, now) }).collect())
 }
 

@@ -146,22 +146,30 @@ pub async fn keep_published(desk: Desk, out: Option<PathBuf>, stop: Cancellation
 
 /// Fires due Runs until told to stop; Runs that a crash left open come first.
 pub async fn keep_schedules(desk: Desk, stop: CancellationToken) -> anyhow::Result<()> {
-    let now = desk.clock.now();
-    for digest in &desk.config.digests {
-        for run in schedule::unfinished(&desk.store, &digest.id, digest.missed, now).await? {
-            finish(&desk, digest, run).await?;
-        }
-    }
+    let mut look_for_unfinished = true;
     loop {
         for digest in &desk.config.digests {
+            if look_for_unfinished && let Err(error) = finish_abandoned(&desk, digest).await {
+                tracing::error!(digest = digest.id, "a run that was left open was not done: {error:#}");
+            }
             if let Err(error) = fire_due(&desk, digest).await {
                 tracing::error!(digest = digest.id, "the schedule was not kept: {error:#}");
             }
         }
+        // Where there are other workers, one of them may die at any time.
+        look_for_unfinished = desk.store.is_shared();
         if stopped_within(&stop, SCHEDULE_LOOK).await {
             return Ok(());
         }
     }
+}
+
+/// Does the Runs of `digest` that a crash left open.
+async fn finish_abandoned(desk: &Desk, digest: &Digest) -> anyhow::Result<()> {
+    for run in schedule::unfinished(&desk.store, &digest.id, digest.missed, desk.clock.now()).await? {
+        finish(desk, digest, run).await?;
+    }
+    Ok(())
 }
 
 /// Delivers until told to stop; then drains.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio_util::sync::CancellationToken;
 
-use super::output::{duration, number};
+use super::output::{duration, number, wrapped};
 use super::standing::{self, Standing};
 use super::{Context, Exit, Failure, issues};
 use crate::app::{self, App, Stopwatch};
@@ -20,6 +20,9 @@ use crate::store::issues::IssueRow;
 
 /// How often the ledger is looked at for progress.
 const LOOK: Duration = Duration::from_millis(250);
+/// Pause before sending goes on after the database failed, and how often it is tried.
+const STORE_AGAIN: Duration = Duration::from_secs(1);
+const STORE_TRIES: u32 = 60;
 
 /// A sender for this application; without a relay there is none.
 pub fn sender(app: &App) -> Result<Sender, Failure> {
@@ -56,6 +59,8 @@ enum Ended {
     Stopped,
     /// The relays cannot be reached.
     Remote(String),
+    /// The store failed for now: why.
+    StoreFailed(String),
 }
 
 /// Delivers until the Issue is done, paused or cancelled; says what became of it.
@@ -85,18 +90,32 @@ pub async fn to_the_end(context: &Context, app: &App, id: IssueId) -> Result<Exi
     report(context, app, id, ended, watch.elapsed()).await
 }
 
-/// Sends what is due, waits for what is deferred, and so on until the Issue is settled.
+/// Sends what is due, waits for what is deferred or held by other workers, and so on until the Issue is settled.
 async fn until_settled(context: &Context, app: &App, id: IssueId, stop: &CancellationToken) -> Result<Ended, Failure> {
+    let (mut said, mut failures) = (None, 0);
     loop {
         let ended = send_and_watch(context, app, id, stop).await?;
+        if let (Ended::StoreFailed(why), true) = (&ended, failures < STORE_TRIES) {
+            failures += 1;
+            context.out.note(format!("{why}; trying again (Ctrl-C is safe)"));
+            if tokio::time::timeout(STORE_AGAIN, stop.cancelled()).await.is_ok() {
+                return Ok(Ended::Stopped);
+            }
+            continue;
+        }
         let settled = app.store.issue(id).await?.is_none_or(|row| is_settled(&row));
         if settled || !matches!(ended, Ended::Settled) {
             return Ok(ended);
         }
-        let (now, counts) = (app.clock.now(), app.store.counts(id).await?);
-        let next = app.store.next_due().await?.unwrap_or(now).max(now.plus(LOOK));
-        let at = next.in_zone(app.config.site.timezone).format("%H:%M").to_string();
-        context.out.note(format!("{}; the next try is at {at} (Ctrl-C is safe: `postrider run` goes on)", issues::sentence(&counts)));
+        // What another worker held when it died is taken back here, as in a service.
+        app.store.recover(false, app.config.send.on_unknown, app.clock.now()).await?;
+        let (now, counts, due) = (app.clock.now(), app.store.counts(id).await?, app.store.next_due().await?);
+        let next = due.unwrap_or(now).max(now.plus(LOOK));
+        if due.is_some() && due != said {
+            let at = next.in_zone(app.config.site.timezone).format("%H:%M").to_string();
+            note(context, &format!("{}; the next try is at {at} (Ctrl-C is safe: `postrider run` goes on)", issues::sentence(&counts)));
+            said = due;
+        }
         while app.clock.now() < next {
             let settled = app.store.issue(id).await?.is_none_or(|row| is_settled(&row));
             if settled || tokio::time::timeout(LOOK, stop.cancelled()).await.is_ok() {
@@ -114,7 +133,11 @@ async fn send_and_watch(context: &Context, app: &App, id: IssueId, stop: &Cancel
     let ended = loop {
         tokio::select! {
             ended = &mut task => break ended,
-            () = tokio::time::sleep(bar.rest) => bar.show(app, id).await?,
+            () = tokio::time::sleep(bar.rest) => match bar.show(app, id).await {
+                // A database that is away for a moment is no reason to stop sending: the sender says so itself.
+                Err(_) if app.store.is_shared() => {}
+                shown => shown?,
+            },
         }
     };
     bar.clear();
@@ -122,6 +145,9 @@ async fn send_and_watch(context: &Context, app: &App, id: IssueId, stop: &Cancel
         Ok(()) if stop.is_cancelled() => Ok(Ended::Stopped),
         Ok(()) => Ok(Ended::Settled),
         Err(SendError::Unreachable(reason)) => Ok(Ended::Remote(reason)),
+        Err(SendError::Store(error @ StoreError::Database(_) | error @ StoreError::Fenced)) if app.store.is_shared() => {
+            Ok(Ended::StoreFailed(error.to_string()))
+        }
         Err(error) => Err(anyhow::Error::from(error).into()),
     }
 }
@@ -195,23 +221,28 @@ async fn report(context: &Context, app: &App, id: IssueId, ended: Ended, time: D
         context.out.data(&Standing::read(app, id).await?.json());
     } else {
         let what = format!("issue {} \"{}\": {}", id.0, row.subject, issues::sentence(&counts));
-        context.out.say(format!("{what} ({} in {})", row.status.word(), duration(time)));
+        context.out.say(wrapped("", &format!("{what} ({} in {})", row.status.word(), duration(time))).join("\n"));
     }
     let go_on = format!("nothing is lost: `postrider issues resume {}` or `postrider run` goes on", id.0);
     match ended {
+        Ended::StoreFailed(reason) => Err(Failure::new(Exit::Remote, Fault::error("store", reason).hint(go_on))),
         Ended::Remote(reason) => Err(Failure::new(Exit::Remote, Fault::error("relay", reason).hint(go_on))),
         Ended::Stopped => {
-            context.out.note(format!("stopped. {go_on}"));
+            note(context, &format!("stopped. {go_on}"));
             Ok(Exit::Problems)
         }
         Ended::Settled => Ok(settled_exit(context, &row, &counts)),
     }
 }
 
+fn note(context: &Context, text: &str) {
+    context.out.note(wrapped("", text).join("\n"));
+}
+
 fn settled_exit(context: &Context, row: &IssueRow, counts: &Counts) -> Exit {
     match row.status {
         IssueStatus::Paused => {
-            context.out.note(format!("{}; `postrider issues resume {}` goes on", standing::status_words(row), row.id.0));
+            note(context, &format!("{}; `postrider issues resume {}` goes on", standing::status_words(row), row.id.0));
             Exit::Problems
         }
         _ if counts.failed + counts.unknown > 0 => {

@@ -79,6 +79,7 @@ fn confine(config: &mut Config, inbox: SocketAddr) {
         weight: 1,
         warm_up: None,
         pipelining: true,
+        window: 0,
         hello: None,
     }];
 }

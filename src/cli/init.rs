@@ -27,7 +27,7 @@ pub fn run(context: &Context, args: InitArgs) -> Result<Exit, Failure> {
             format!("content/{name}"),
             format!("{article}\nThis is the first article. Write a few lines, save, and look at it in the browser.\n"),
         ),
-        (".gitignore".to_owned(), "/public\n/preview\n/postrider.db*\n".to_owned()),
+        (".gitignore".to_owned(), "/public\n/preview\n/postrider.db*\n*.dkim.pem\n".to_owned()),
     ];
     std::fs::create_dir_all(args.dir.join("content"))?;
     for (name, text) in &files {

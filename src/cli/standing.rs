@@ -105,7 +105,8 @@ impl Standing {
             lines.push(format!("{name:<10}{}", at.in_zone(self.zone).format("%a %-d %b %Y %H:%M:%S %Z")));
         }
         lines.extend(wrapped("counts    ", &identity(&self.counts)));
-        lines.extend(self.pace.map(|pace| format!("pace      {}", self.pace_words(pace))));
+        let waiting = self.counts.queued + self.counts.leased > 0;
+        lines.extend(self.pace.filter(|_| waiting).map(|pace| format!("pace      {}", self.pace_words(pace))));
         lines.extend(self.next_tries.map(|(first, last)| format!("again     {}", self.tries_words(first, last))));
         if !self.reasons.is_empty() {
             lines.push(String::new());
@@ -119,10 +120,7 @@ impl Standing {
     }
 
     fn pace_words(&self, pace: Pace) -> String {
-        let left = match self.time_left() {
-            Some(left) if self.counts.queued + self.counts.leased > 0 => format!(", about {} left", duration(left)),
-            _ => String::new(),
-        };
+        let left = self.time_left().map(|left| format!(", about {} left", duration(left))).unwrap_or_default();
         format!("{} now{left}", rate(pace))
     }
 

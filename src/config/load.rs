@@ -14,10 +14,12 @@ use super::{Config, OnUnknown, SendPolicy, StoreUrl, beside, dkim, env, relay, s
 use crate::model::{Fault, Faults};
 
 /// Sections that stand once, and sections that repeat.
-const TABLES: [&str; 7] = ["site", "content", "templates", "store", "web", "send", "dkim"];
+const TABLES: [&str; 8] = ["site", "content", "templates", "store", "web", "metrics", "send", "dkim"];
 const ARRAYS: [&str; 5] = ["relay", "list", "digest", "feed", "source"];
 /// What the address of the web server is without a word.
 const LISTEN: &str = "127.0.0.1:4000";
+/// The address for metrics that is proposed.
+const METRICS: &str = "127.0.0.1:9464";
 
 /// Reads and checks everything. See [`Config::load`].
 pub(super) fn load(file: &Path, env: impl Iterator<Item = (String, String)>) -> Result<(Config, Faults), Faults> {
@@ -113,6 +115,7 @@ fn read(root: &Root<'_>, file: &Path) -> Option<Config> {
     let templates_dir = folder(root, "templates", "templates", file);
     let store = finish(root.table("store"), |s| store::read(s, file));
     let listen = finish(root.table("web"), |s| s.parsed("listen", "bad-value", listen));
+    let metrics = finish(root.table("metrics"), metrics);
     let send = SendPolicy { on_unknown: finish(root.table("send"), on_unknown) };
     let dkim = root.entry("dkim").and_then(|_| finish(root.table("dkim"), |s| dkim::read(s, file)));
     if let Some(dkim) = &dkim {
@@ -140,6 +143,7 @@ fn read(root: &Root<'_>, file: &Path) -> Option<Config> {
         templates_dir,
         store: store.unwrap_or_else(|| StoreUrl::Sqlite(beside(file, "postrider.db"))),
         listen: listen.or_else(|| LISTEN.parse().ok())?,
+        metrics,
         send,
         dkim: dkim.map(Arc::new),
         relays,
@@ -175,6 +179,30 @@ fn on_unknown(section: &Section<'_>) -> OnUnknown {
 fn listen(text: &str) -> Result<std::net::SocketAddr, String> {
     text.parse()
         .map_err(|_| format!("{text:?} is not an address and port\nwrite {LISTEN:?}, or \"0.0.0.0:4000\" to be reached from outside"))
+}
+
+/// `[metrics] listen`. In a container every address may be right, so an open one is only warned of.
+fn metrics(section: &Section<'_>) -> Option<std::net::SocketAddr> {
+    let address: std::net::SocketAddr = section.parsed("listen", "bad-value", |text| {
+        text.parse().map_err(|_| format!("{text:?} is not an address and port\nwrite {METRICS:?}"))
+    })?;
+    let closed = match address.ip() {
+        ip if ip.is_loopback() => true,
+        std::net::IpAddr::V4(ip) => ip.is_private() || ip.is_link_local() || is_shared(ip),
+        std::net::IpAddr::V6(ip) => ip.is_unique_local() || ip.is_unicast_link_local(),
+    };
+    if !closed {
+        let fault = Fault::warning("open-metrics", format!("{address} may be reached from outside, and /metrics has no password"));
+        let origin = section.node("listen").map_or(Origin::Absent, |node| node.origin.clone());
+        section.fault_at(fault.hint(format!("write {METRICS:?}, or a private address of this machine")), &origin);
+    }
+    Some(address)
+}
+
+/// 100.64.0.0/10 (RFC 6598), which private networks over the internet use.
+const fn is_shared(ip: std::net::Ipv4Addr) -> bool {
+    let [a, b, ..] = ip.octets();
+    a == 100 && b & 0b1100_0000 == 64
 }
 
 /// The ids a section declares, whether or not the rest of it can be read.

@@ -42,6 +42,8 @@ pub struct Config {
     pub store: StoreUrl,
     /// `[web] listen`.
     pub listen: SocketAddr,
+    /// `[metrics] listen`; nothing is served without it.
+    pub metrics: Option<SocketAddr>,
     /// `[send]`.
     pub send: SendPolicy,
     /// `[dkim]`: every message that leaves is signed when it is there.

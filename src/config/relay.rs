@@ -19,6 +19,8 @@ const PORT_SUBMISSION: u16 = 587;
 const PORT_SUBMISSIONS: u16 = 465;
 /// More connections than any relay takes from one machine.
 const CONNECTIONS_MAX: usize = 256;
+/// More messages in flight on one connection bring nothing, and a broken connection leaves so many in doubt.
+const WINDOW_MAX: usize = 8;
 
 /// A share of a thousandth is fine enough.
 const WEIGHT_MAX: usize = 1_000;
@@ -38,6 +40,7 @@ pub(super) fn read(section: &Section<'_>, file: &Path, position: usize) -> Optio
     let weight = u32::try_from(section.count("weight", usize::from(position == 0), 0..=WEIGHT_MAX)).unwrap_or_default();
     let warm_up = warm_up(section);
     let pipelining = section.flag("pipelining", true);
+    let window = window(section, pipelining);
     let hello = section.parsed("hello", "bad-value", host_name);
     let (name, address) = (name?, address?);
     if let Some(url) = &url {
@@ -59,8 +62,19 @@ pub(super) fn read(section: &Section<'_>, file: &Path, position: usize) -> Optio
         weight,
         warm_up,
         pipelining,
+        window,
         hello,
     })
+}
+
+/// `window`: off unless it is given, and nothing without pipelining.
+fn window(section: &Section<'_>, pipelining: bool) -> usize {
+    let window = section.count("window", 0, 1..=WINDOW_MAX);
+    if let (1.., false, Some(node)) = (window, pipelining, section.node("window")) {
+        let fault = Fault::error("bad-value", "window sends ahead of the answers, and pipelining = false forbids that");
+        section.fault_at(fault.hint("keep one of the two"), &node.origin);
+    }
+    window
 }
 
 /// What a relay's URL says.

@@ -18,6 +18,8 @@ pub enum Command {
     Rcpt(String),
     /// DATA.
     Data,
+    /// BDAT: so many octets follow, and whether they are the last of the message.
+    Bdat(usize, bool),
     /// RSET.
     Rset,
     /// NOOP.
@@ -50,11 +52,12 @@ pub fn parse(line: &[u8]) -> Result<Command, Refusal> {
         "MAIL" => mail(rest),
         "RCPT" => rcpt(rest),
         "DATA" => bare(Command::Data),
+        "BDAT" => bdat(rest),
         "RSET" => bare(Command::Rset),
         "NOOP" => Ok(Command::Noop),
         "VRFY" => Ok(Command::Vrfy),
         "QUIT" => bare(Command::Quit),
-        "STARTTLS" | "AUTH" | "BDAT" | "EXPN" | "HELP" | "TURN" => Err("502 5.5.1 Not implemented"),
+        "STARTTLS" | "AUTH" | "EXPN" | "HELP" | "TURN" => Err("502 5.5.1 Not implemented"),
         _ => Err("500 5.5.2 Unknown command"),
     }
 }
@@ -71,6 +74,15 @@ fn mail(rest: &str) -> Result<Command, Refusal> {
         }
     }
     Ok(Command::Mail { from: from.to_owned(), size })
+}
+
+fn bdat(rest: &str) -> Result<Command, Refusal> {
+    let (octets, last) = rest.split_once(' ').unwrap_or((rest, ""));
+    match (octets.parse(), last.to_ascii_uppercase().as_str()) {
+        (Ok(octets), "") => Ok(Command::Bdat(octets, false)),
+        (Ok(octets), "LAST") => Ok(Command::Bdat(octets, true)),
+        _ => Err("501 5.5.4 Syntax: BDAT octets [LAST]"),
+    }
 }
 
 fn rcpt(rest: &str) -> Result<Command, Refusal> {

@@ -1,6 +1,6 @@
 //! A small SMTP listener for loopback that catches mail instead of delivering it: the local inbox of `dev`, and the sink of tests and benches.
 //!
-//! It offers PIPELINING, 8BITMIME, SMTPUTF8, SIZE and ENHANCEDSTATUSCODES, no TLS and no AUTH, and keeps what it catches in memory only.
+//! It offers PIPELINING, CHUNKING, 8BITMIME, SMTPUTF8, SIZE and ENHANCEDSTATUSCODES, no TLS and no AUTH, and keeps what it catches in memory only.
 
 mod command;
 mod session;
@@ -156,12 +156,12 @@ impl Shared {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes a message (as it came over the wire, dots still stuffed) and gives its number.
-    fn take(&self, from: &str, rcpts: &[String], stuffed: &[u8]) -> u64 {
+    /// Takes a message as it came over the wire, its dots still `stuffed` or not, and gives its number.
+    fn take(&self, from: &str, rcpts: &[String], content: &[u8], stuffed: bool) -> u64 {
         if self.options.discard {
-            return self.lock().count_only(rcpts, session::message_id(stuffed));
+            return self.lock().count_only(rcpts, session::message_id(content));
         }
-        let raw = session::unstuff(stuffed);
+        let raw = if stuffed { session::unstuff(content) } else { content.to_vec() };
         self.lock().keep(self.options.kept_max, from, rcpts, raw)
     }
 }

@@ -50,6 +50,8 @@ pub struct Relay {
     pub warm_up: Option<WarmUp>,
     /// False for servers that announce PIPELINING and lie.
     pub pipelining: bool,
+    /// Whole messages in flight on one connection with CHUNKING; 0 where it is not asked for.
+    pub window: usize,
     /// The name we say in EHLO; the machine's when absent.
     pub hello: Option<String>,
 }

@@ -91,14 +91,15 @@ pub struct Batch {
     pending: Vec<Record>,
     /// How many of these are results of intents.
     pending_granted: usize,
-    connections: usize,
+    /// Messages that may be in flight at once.
+    in_flight: usize,
     /// How many intents may be open: grows when connections starve, shrinks when they do not, so that a slow relay has few open intents.
     ahead: usize,
 }
 
 impl Batch {
     /// Nothing done yet.
-    pub fn new(lease: Lease, connections: usize) -> Self {
+    pub fn new(lease: Lease, in_flight: usize) -> Self {
         Self {
             lease,
             timer: Timer::default(),
@@ -110,8 +111,8 @@ impl Batch {
             granted: HashSet::new(),
             pending: Vec::new(),
             pending_granted: 0,
-            connections,
-            ahead: 2 * connections,
+            in_flight,
+            ahead: (2 * in_flight).min(UNRECORDED_MAX + in_flight),
         }
     }
 
@@ -205,7 +206,7 @@ impl Batch {
     pub fn room(&self, lane: &Counter, held: usize, most: usize) -> Grants {
         let open = self.granted.len().saturating_sub(self.pending_granted + held);
         let free = self.wanted.len().min(self.ahead.min(lane.allowance(most)).saturating_sub(open));
-        let held_room = (2 * self.connections + HELD_READY).saturating_sub(held);
+        let held_room = (2 * self.in_flight + HELD_READY).saturating_sub(held);
         Grants { free, held: lane.grantable(&self.held, held_room, Instant::now()) }
     }
 
@@ -217,11 +218,11 @@ impl Batch {
 
     /// The next commit's content.
     pub fn group(&mut self, grants: Grants, ready: usize) -> Group {
-        let most = UNRECORDED_MAX + self.connections;
+        let most = UNRECORDED_MAX + self.in_flight;
         if grants.free > 0 && ready == 0 {
             self.ahead = (self.ahead * 2).min(most);
         } else if self.timer.rang {
-            self.ahead = (self.ahead - self.ahead / 8).max(2 * self.connections).min(most);
+            self.ahead = (self.ahead - self.ahead / 8).max(2 * self.in_flight).min(most);
         }
         self.timer.stop();
         self.pending_granted = 0;

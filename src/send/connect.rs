@@ -18,6 +18,7 @@ use tokio_rustls::TlsConnector;
 use super::hello::Hello;
 use super::reply::{RawReply, no_reply};
 use super::smtp::{Connection, Mode, Timeouts};
+use super::tcp::PromptTcp;
 use super::wire::{Broken, Duplex, Wire};
 use super::world::{Dial, Dialled};
 use crate::model::Relay;
@@ -137,7 +138,7 @@ pub async fn connect_through(
     if relay.user.is_some() {
         greeter.auth(&mut wire, &hello, secure || local).await?;
     }
-    Ok(Connection::new(wire, hello, mode, relay.messages_per_connection, timeouts.clone()))
+    Ok(Connection::new(wire, hello, mode, relay, timeouts.clone()))
 }
 
 /// The real way: TCP.
@@ -148,7 +149,7 @@ impl Dial for Tcp {
         Box::pin(async move {
             let tcp = dial(relay, wait).await?;
             let local = tcp.peer_addr().is_ok_and(|peer| peer.ip().is_loopback());
-            Ok(Dialled { stream: Box::new(tcp), local })
+            Ok(Dialled { stream: Box::new(PromptTcp::new(tcp, relay.window > 0)), local })
         })
     }
 }

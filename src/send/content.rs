@@ -18,6 +18,8 @@ pub struct Mail {
     pub size_bytes: usize,
     /// Whether it has bytes above 127.
     pub eight_bit: bool,
+    /// Its recipient's domain refuses so many that DATA waits for the answer to RCPT.
+    pub careful: bool,
     /// The stuffed content with its final dot.
     pub(super) wire: Vec<u8>,
 }
@@ -27,7 +29,20 @@ impl Mail {
     pub fn new(from: EmailAddress, to: EmailAddress, message: &[u8]) -> Result<Self, String> {
         check_lines(message)?;
         let wire = stuff(message);
-        Ok(Self { from, to, size_bytes: message.len(), eight_bit: !message.is_ascii(), wire })
+        Ok(Self { from, to, size_bytes: message.len(), eight_bit: !message.is_ascii(), careful: false, wire })
+    }
+
+    /// Adds `BDAT n LAST` and the content as BDAT carries it: without stuffing and without the final dot.
+    pub(super) fn push_chunk(&self, out: &mut Vec<u8>) {
+        let stuffed = self.wire.strip_suffix(b".\r\n").unwrap_or(&self.wire);
+        let doubled: Vec<usize> = memmem::find_iter(stuffed, b"\r\n.").map(|at| at + 2).collect();
+        let mut from = usize::from(stuffed.starts_with(b"."));
+        out.extend_from_slice(format!("BDAT {} LAST\r\n", stuffed.len() - from - doubled.len()).as_bytes());
+        for at in doubled {
+            out.extend_from_slice(&stuffed[from..at]);
+            from = at + 1;
+        }
+        out.extend_from_slice(&stuffed[from..]);
     }
 
     /// Whether the envelope needs SMTPUTF8.

@@ -14,7 +14,7 @@ use super::pace;
 use super::relays::{Place, Relays, Trouble};
 use super::reply::no_reply;
 use super::shop::{Pop, Shop};
-use super::smtp::{Connection, Fate};
+use super::smtp::{Connection, Fate, Mode};
 use crate::model::SubscriberId;
 use crate::model::outcome::{FailureClass, Outcome};
 
@@ -130,7 +130,10 @@ impl Seat {
                 connected = connecting => connected,
                 () = self.closed() => return,
             };
-            match self.serve(&place, connection).await {
+            let connected = self.relays.meter(place.relay).connected();
+            let over = self.serve(&place, connection).await;
+            drop(connected);
+            match over {
                 Over::Again => {}
                 Over::Rest(until) => self.rest(until).await,
                 Over::Closed => return,
@@ -194,6 +197,7 @@ impl Seat {
             {
                 flight.push_back(*job);
             }
+            flight.iter_mut().for_each(|job| job.mail.careful = self.relays.wary(place.relay).is_careful(&job.mail.to));
             let mails: Vec<&Mail> = flight.iter().map(|job| &job.mail).collect();
             let delivered = connection.send(&mails).await;
             let Some(job) = flight.pop_front() else { continue };
@@ -201,13 +205,14 @@ impl Seat {
                 self.relays.accepted(place.relay);
                 sent = true;
             }
-            self.settle(job, delivered.outcome, &delivered.fate);
+            self.relays.wary(place.relay).note(&job.mail.to, &delivered.outcome);
+            self.settle(job, delivered.outcome, delivered.fate, connection.mode());
             // What rides behind begins when the one before it is through.
             let now = Instant::now();
             flight.iter_mut().for_each(|job| job.begun = now);
             if delivered.fate != Fate::Open {
                 flight.into_iter().rev().for_each(|job| self.again(job));
-                self.judge(place.relay, &delivered.fate, sent);
+                self.judge(place.relay, (connection.mode(), connection.is_unfit_for_window()), delivered.fate, sent).await;
                 connection.quit().await;
                 return Over::Again;
             }
@@ -242,7 +247,7 @@ impl Seat {
     }
 
     /// Reports a result; what did not leave is tried again at once, a few times.
-    fn settle(&self, job: Job, outcome: Outcome, fate: &Fate) {
+    fn settle(&self, job: Job, outcome: Outcome, fate: Fate, mode: Mode) {
         let answer = match &outcome {
             Outcome::Sent(_) => Answer::Accepted,
             Outcome::NotSent | Outcome::Waits(_) => Answer::None,
@@ -253,8 +258,9 @@ impl Seat {
             self.shop.end(&job, answer, Instant::now(), self.relays.chance());
             return self.done(&job, outcome);
         }
-        // A throttled or distrusted connection is no fault of the message.
-        let tries = job.tries + u8::from(*fate == Fate::Lost || *fate == Fate::Open);
+        // A throttled connection is no fault of the message, and one that did not stand its mode gets another chance in a lower one.
+        let at_fault = matches!(fate, Fate::Lost | Fate::Open) || (mode == Mode::Sequential && fate > Fate::Lost);
+        let tries = job.tries + u8::from(at_fault);
         if tries < TRIES_MAX {
             return self.again(Job { tries, ..job });
         }
@@ -276,12 +282,17 @@ impl Seat {
     }
 
     /// What the end of a connection says about the relay.
-    fn judge(&self, relay: usize, fate: &Fate, sent: bool) {
+    async fn judge(&self, relay: usize, (mode, unfit): (Mode, bool), fate: Fate, sent: bool) {
         match fate {
-            Fate::Open | Fate::Renew => {}
+            _ if unfit => self.relays.step_down(relay, mode).await,
+            Fate::Dead => self.relays.strike(relay, mode).await,
+            Fate::Distrusted => self.relays.step_down(relay, mode).await,
+            _ => {}
+        }
+        match fate {
             Fate::Lost if sent => {}
             Fate::Lost | Fate::Throttled => self.relays.leave_alone(relay),
-            Fate::Distrusted => self.relays.step_down(relay),
+            _ => {}
         }
     }
 }

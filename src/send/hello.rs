@@ -9,6 +9,8 @@ use super::reply::RawReply;
 pub struct Hello {
     /// PIPELINING (RFC 2920).
     pub pipelining: bool,
+    /// CHUNKING (RFC 3030).
+    pub chunking: bool,
     /// 8BITMIME (RFC 6152).
     pub eight_bit_mime: bool,
     /// SMTPUTF8 (RFC 6531).
@@ -32,6 +34,7 @@ impl Hello {
             let mut words = line.split_ascii_whitespace();
             match words.next() {
                 Some("PIPELINING") => hello.pipelining = true,
+                Some("CHUNKING") => hello.chunking = true,
                 Some("8BITMIME") => hello.eight_bit_mime = true,
                 Some("SMTPUTF8") => hello.smtputf8 = true,
                 Some("STARTTLS") => hello.starttls = true,

@@ -1,6 +1,6 @@
 //! One run of one Issue: claim, compose, commit intents and results in groups, until nothing is due.
 //!
-//! The promise: an intent is durable before DATA, and at most [`UNRECORDED_MAX`] results plus one message a connection are unrecorded at any instant,
+//! The promise: an intent is durable before DATA, and at most [`UNRECORDED_MAX`] results plus the messages in flight (one a connection, or its window) are unrecorded at any instant,
 //! so that is the most a crash can send twice.
 
 use std::sync::Arc;
@@ -27,6 +27,7 @@ use crate::config::OnUnknown;
 use crate::model::{Clock, IssueId, IssueStatus, Outcome, SubscriberId, Timestamp};
 use crate::store::deliveries::{Lease, Leased, Record};
 use crate::store::{Result, StoreError};
+use crate::telemetry::metrics;
 
 /// Results that may wait to be recorded; sending waits when there are so many.
 pub const UNRECORDED_MAX: usize = 64;
@@ -34,12 +35,15 @@ pub const UNRECORDED_MAX: usize = 64;
 pub const GROUP_WAIT: Duration = Duration::from_millis(25);
 /// Deliveries claimed at a time: some megabytes of memory, and what another worker cannot take meanwhile.
 const CLAIM_MAX: u32 = 512;
-/// How long a claim lasts unless renewed; renewed at a third. One that nobody has taken meanwhile is good for longer.
+/// How long a claim lasts unless renewed; renewed at a third. One that nobody has taken meanwhile is good for longer, and nobody else waits
+/// for its end, because the next process on the same file takes everything over at once.
 const LEASE: Duration = Duration::from_secs(120);
 /// More is claimed when so many fit: small claims cost as much as big ones.
 const CLAIM_MIN: usize = 128;
 /// A day has begun for certain so long after its midnight.
 const DAY_BEGUN: Duration = Duration::from_secs(1);
+/// The same where other workers wait for what a dead one held: they go on within 30 s, and two renewals may be lost before a living one is taken for dead.
+const LEASE_SHARED: Duration = Duration::from_secs(20);
 /// Deliveries composed in one go on a thread of their own.
 const COMPOSE_CHUNK: usize = 16;
 /// A stop waits so long for the answers to final dots; with the last commit it must stay under 10 s.
@@ -135,6 +139,8 @@ pub struct Run {
     ever_up: bool,
     downs: u32,
     stop: CancellationToken,
+    /// How long a claim lasts.
+    lease: Duration,
     /// Set once the run is to end; nothing new is granted from then on.
     end: Option<End>,
 }
@@ -146,7 +152,9 @@ impl Run {
         let lane = means.crew.shop.open_lane(reports_to);
         let alarm = Alarm::new(accepted_ever);
         let ever_up = lane.live() > 0;
-        Self { means, issue, press, lane, reports, alarm, ever_up, downs: 0, stop: CancellationToken::new(), end: None }
+        let lease = if means.store.is_shared() { LEASE_SHARED } else { LEASE };
+        let stop = CancellationToken::new();
+        Self { means, issue, press, lane, reports, alarm, ever_up, downs: 0, lease, stop, end: None }
     }
 
     /// Delivers claim after claim. On an error (fenced, or the store failed) everything is dropped and nothing more is recorded.
@@ -168,7 +176,7 @@ impl Run {
                 break;
             }
             let Means { store, worker, clock, .. } = &self.means;
-            let claimed = self.surely(|| Box::pin(store.claim(self.issue, worker, CLAIM_MAX, LEASE, clock.now()))).await?;
+            let claimed = self.surely(|| Box::pin(store.claim(self.issue, worker, CLAIM_MAX, self.lease, clock.now()))).await?;
             let Some((lease, leased)) = claimed else { break };
             self.batch(lease, leased, stop).await?;
         }
@@ -181,9 +189,9 @@ impl Run {
 
     /// One claim from its first message to its release. More is claimed under the same lease as room comes, so that slow Deliveries hold up no others.
     async fn batch(&mut self, lease: Lease, leased: Vec<Leased>, stop: &CancellationToken) -> Result<()> {
-        let mut batch = Batch::new(lease, self.means.relays.connections());
+        let mut batch = Batch::new(lease, self.means.relays.in_flight());
         let mut made = self.begin(&mut batch, leased).await;
-        let mut renew = tokio::time::interval(LEASE / 3);
+        let mut renew = tokio::time::interval(self.lease / 3);
         renew.reset();
         let mut look = looks();
         let (mut exhausted, mut winding_up, mut drain) = (false, false, None);
@@ -229,7 +237,7 @@ impl Run {
                 () = batch.timer.wait() => batch.timer.ring(),
                 _ = renew.tick() => {
                     let Means { store, clock, .. } = &self.means;
-                    batch.lease = self.surely(|| Box::pin(store.renew(&batch.lease, LEASE, clock.now()))).await?;
+                    batch.lease = self.surely(|| Box::pin(store.renew(&batch.lease, self.lease, clock.now()))).await?;
                 }
                 () = maybe(&mut drain) => break,
             }
@@ -279,7 +287,7 @@ impl Run {
         if self.lane.live() == 0 || self.end.is_some() {
             return Grants::default();
         }
-        batch.room(&self.lane, held, UNRECORDED_MAX + self.means.relays.connections())
+        batch.room(&self.lane, held, UNRECORDED_MAX + self.means.relays.in_flight())
     }
 
     /// Results and intents in one durable step; then the intents that stand may be sent.
@@ -288,6 +296,7 @@ impl Run {
         let intents: Vec<SubscriberId> = group.jobs.iter().map(|job| job.subscriber).collect();
         let Means { store, clock, .. } = &self.means;
         let standing = self.surely(|| Box::pin(store.commit(&batch.lease, &group.records, &intents, clock.now()))).await?;
+        group.records.iter().for_each(|record| metrics::outcome(&record.outcome, record.next_at.is_some()));
         let dropped = standing.len() < intents.len();
         let jobs = batch.granted(group, &standing);
         self.lane.extend(jobs, batch.open());

@@ -16,6 +16,10 @@ pub type Answer<'a, T> = BoxFuture<'a, Result<T>>;
 
 /// The ledger as the send stage knows it; each function is told in full at the function of [`Store`] with its name.
 pub trait Ledger: Send + Sync {
+    /// Whether other workers may take from it too.
+    fn is_shared(&self) -> bool {
+        false
+    }
     /// Issues that have something to claim at `now`; scheduled ones whose time has come are started.
     fn sendable_issues(&self, now: Timestamp) -> Answer<'_, Vec<IssueId>>;
     /// When something will be due that is not now.
@@ -67,9 +71,22 @@ pub trait Ledger: Send + Sync {
     fn reserve_messages<'a>(&'a self, _relay: &'a str, _day: i64, wanted: u64, _most: u64) -> Answer<'a, u64> {
         Box::pin(std::future::ready(Ok(wanted)))
     }
+
+    /// A small fact kept under `key`. A ledger that keeps none has forgotten it.
+    fn fact<'a>(&'a self, _key: &'a str) -> Answer<'a, Option<String>> {
+        Box::pin(std::future::ready(Ok(None)))
+    }
+    /// Keeps a small fact.
+    fn keep_fact<'a>(&'a self, _key: &'a str, _value: &'a str) -> Answer<'a, ()> {
+        Box::pin(std::future::ready(Ok(())))
+    }
 }
 
 impl Ledger for Store {
+    fn is_shared(&self) -> bool {
+        self.is_shared()
+    }
+
     fn sendable_issues(&self, now: Timestamp) -> Answer<'_, Vec<IssueId>> {
         Box::pin(self.sendable_issues(now))
     }
@@ -141,5 +158,13 @@ impl Ledger for Store {
 
     fn reserve_messages<'a>(&'a self, relay: &'a str, day: i64, wanted: u64, most: u64) -> Answer<'a, u64> {
         Box::pin(self.reserve_messages(relay, day, wanted, most))
+    }
+
+    fn fact<'a>(&'a self, key: &'a str) -> Answer<'a, Option<String>> {
+        Box::pin(self.meta(key))
+    }
+
+    fn keep_fact<'a>(&'a self, key: &'a str, value: &'a str) -> Answer<'a, ()> {
+        Box::pin(self.set_meta(key, value))
     }
 }

@@ -13,6 +13,7 @@ mod crew;
 pub mod domains;
 pub mod hello;
 mod issue;
+pub mod ladder;
 mod lane;
 pub mod ledger;
 pub mod pace;
@@ -23,7 +24,10 @@ mod reserve;
 pub mod retry;
 mod shop;
 pub mod smtp;
+mod tcp;
 pub mod transaction;
+pub mod wary;
+mod window;
 pub mod wire;
 pub mod world;
 
@@ -39,6 +43,7 @@ use self::connect::Trust;
 use self::content::Mail;
 use self::crew::Crew;
 use self::issue::{End, Means, Run};
+use self::ladder::Memory;
 use self::ledger::Ledger;
 use self::press::Press;
 use self::relays::Relays;
@@ -118,15 +123,18 @@ impl Sender {
         timeouts: Timeouts,
     ) -> Self {
         let world = World::default();
-        let crew = crew(relays, &trust, &timeouts, &world);
+        let store: Arc<dyn Ledger> = Arc::new(store);
+        let memory = Memory { ledger: store.clone(), clock: clock.clone() };
+        let crew = crew(relays, &trust, &timeouts, &world, memory);
         let worker = format!("{}-{:08x}", std::process::id(), rand::random::<u32>());
-        let means = Means { store: Arc::new(store), relays: crew.0, crew: crew.1, clock, world, worker, on_unknown, patient: false };
+        let means = Means { store, relays: crew.0, crew: crew.1, clock, world, worker, on_unknown, patient: false };
         Self { means, relays: relays.to_vec(), trust, timeouts, key, site_url: site_url.to_owned(), dkim: None }
     }
 
     /// The same in another world.
     pub fn within(mut self, world: World) -> Self {
-        (self.means.relays, self.means.crew) = crew(&self.relays, &self.trust, &self.timeouts, &world);
+        let memory = Memory { ledger: self.means.store.clone(), clock: self.means.clock.clone() };
+        (self.means.relays, self.means.crew) = crew(&self.relays, &self.trust, &self.timeouts, &world, memory);
         self.means.world = world;
         self
     }
@@ -256,9 +264,9 @@ fn say_if_interrupted(ended: Result<(), SendError>) {
 }
 
 /// Relays nobody knows anything of yet, and the connections to them.
-fn crew(relays: &[Relay], trust: &Trust, timeouts: &Timeouts, world: &World) -> (Arc<Relays>, Arc<Crew>) {
+fn crew(relays: &[Relay], trust: &Trust, timeouts: &Timeouts, world: &World, memory: Memory) -> (Arc<Relays>, Arc<Crew>) {
     let shop = Arc::new(Shop::new(relays));
-    let relays = Arc::new(Relays::new(relays, shop.clone(), trust.clone(), timeouts.clone(), world.clone()));
+    let relays = Arc::new(Relays::new(relays, shop.clone(), trust.clone(), timeouts.clone(), world.clone(), memory));
     (relays.clone(), Arc::new(Crew::new(relays, shop)))
 }
 

@@ -3,17 +3,21 @@
 //! Those with a weight share the mail; one without stands by until none of these can be had. A relay that fails is left alone for a while by its
 //! breaker, and the connections that it would have had go to another.
 
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
 use super::breaker::{Breaker, May};
-use super::connect::{ConnectError, Trust, connect_through};
+use super::connect::{ConnectError, ConnectFault, Trust, connect_through};
+use super::ladder::{Ladder, Memory};
 use super::shop::Shop;
 use super::smtp::{Connection, Mode, Timeouts};
+use super::wary::Wary;
 use super::world::World;
-use crate::model::Relay;
+use crate::model::{Relay, Timestamp};
+use crate::telemetry::metrics::{self, Phase, Timer};
 
 /// All Relays, in order of preference.
 pub struct Relays {
@@ -22,6 +26,7 @@ pub struct Relays {
     trust: Trust,
     timeouts: Timeouts,
     world: World,
+    memory: Memory,
     /// A relay may be tried again, or has room.
     changed: Notify,
 }
@@ -30,10 +35,13 @@ pub struct Relays {
 struct Known {
     relay: Relay,
     state: Mutex<State>,
+    ladder: Mutex<Ladder>,
+    wary: Wary,
+    /// What earlier processes learnt was looked up.
+    recalled: AtomicBool,
 }
 
 struct State {
-    mode: Mode,
     breaker: Breaker,
     /// Connections there are or will be.
     open: usize,
@@ -83,19 +91,35 @@ pub struct Place {
 
 impl Relays {
     /// Knows nothing bad yet.
-    pub fn new(relays: &[Relay], shop: Arc<Shop>, trust: Trust, timeouts: Timeouts, world: World) -> Self {
+    pub fn new(relays: &[Relay], shop: Arc<Shop>, trust: Trust, timeouts: Timeouts, world: World, memory: Memory) -> Self {
         let known = |relay: &Relay| {
-            let mode = if relay.pipelining { Mode::Pipe1 } else { Mode::Sequential };
-            let state = State { mode, breaker: Breaker::default(), open: 0, fault: None };
-            Known { relay: relay.clone(), state: Mutex::new(state) }
+            let state = Mutex::new(State { breaker: Breaker::default(), open: 0, fault: None });
+            let ladder = Mutex::new(Ladder::new(top(relay)));
+            Known { relay: relay.clone(), state, ladder, wary: Wary::default(), recalled: AtomicBool::new(false) }
         };
-        Self { known: relays.iter().map(known).collect(), shop, trust, timeouts, world, changed: Notify::new() }
+        Self { known: relays.iter().map(known).collect(), shop, trust, timeouts, world, memory, changed: Notify::new() }
     }
 
     /// Most connections that are open at once.
     pub fn connections(&self) -> usize {
         let shared: usize = self.known.iter().filter(|known| known.relay.weight > 0).map(|known| known.relay.connections).sum();
         if shared > 0 { shared } else { self.known.first().map_or(1, |known| known.relay.connections.max(1)) }
+    }
+
+    /// Most messages that could be in flight at once: so many intents may be open besides the results that wait to be recorded.
+    pub fn in_flight(&self) -> usize {
+        let window = self.known.iter().map(|known| known.relay.window.max(1)).max();
+        self.connections() * window.unwrap_or(1)
+    }
+
+    /// What is measured of a relay.
+    pub fn meter(&self, relay: usize) -> Arc<metrics::Relay> {
+        metrics::relay(&self.known[relay].relay.name)
+    }
+
+    /// How its recipients' domains behave.
+    pub fn wary(&self, relay: usize) -> &Wary {
+        &self.known[relay].wary
     }
 
     /// Names of the relays that have an allowance a day.
@@ -163,22 +187,38 @@ impl Relays {
         }
     }
 
-    /// The server and we lost count of each other: from now on less is sent ahead. Left alone when there is nothing lower.
-    pub fn step_down(&self, relay: usize) {
-        let was = {
-            let mut state = self.state(relay);
-            let was = state.mode;
-            state.mode = was.lower();
-            was
+    /// The server showed that it does not stand the mode `from`: from now on less is sent ahead. Left alone when there is nothing lower.
+    pub async fn step_down(&self, relay: usize, from: Mode) {
+        self.learn(relay, from, Ladder::step_down).await;
+    }
+
+    /// The same when it happens the second time within an hour.
+    pub async fn strike(&self, relay: usize, from: Mode) {
+        self.learn(relay, from, Ladder::strike).await;
+    }
+
+    async fn learn(&self, relay: usize, from: Mode, lesson: fn(&mut Ladder, Mode, Timestamp) -> bool) {
+        let (now, known) = (self.memory.clock.now(), &self.known[relay]);
+        let (note, lower) = {
+            let mut ladder = lock(&known.ladder);
+            let before = ladder.mode(now);
+            let lower = lesson(&mut ladder, from, now);
+            (ladder.note().filter(|_| ladder.mode(now) < before), lower)
         };
-        tracing::warn!(relay = self.known[relay].relay.name, "the server lost count of pipelined commands; sending less ahead");
-        if was == Mode::Sequential {
+        if let Some(note) = note {
+            let name = &known.relay.name;
+            tracing::warn!(relay = name, mode = note, "the server does not stand so much sent ahead of its answers; less for a day");
+            if let Err(error) = self.memory.keep(&known.host(), &note).await {
+                tracing::warn!(relay = name, "what was learnt of it is not kept: {error}");
+            }
+        }
+        if !lower {
             self.leave_alone(relay);
         }
     }
 
     fn state(&self, relay: usize) -> MutexGuard<'_, State> {
-        self.known[relay].state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.known[relay].state)
     }
 
     /// Relays that share the mail.
@@ -244,10 +284,12 @@ impl Relays {
             state.breaker.dial();
             Place { relays: self.clone(), relay, connected: false }
         };
-        let mode = self.state(relay).mode;
-        let known = &self.known[relay].relay;
+        let mode = self.known[relay].mode(&self.memory).await;
+        let (timer, known) = (Timer::start(), &self.known[relay].relay);
         match connect_through(&*self.world.dial, known, &self.trust, mode, &self.timeouts).await {
             Ok(connection) => {
+                timer.phase(Phase::Connect);
+                self.meter(relay).tried(true);
                 let mut state = self.state(relay);
                 state.breaker.connected();
                 state.fault = None;
@@ -258,7 +300,13 @@ impl Relays {
                 Some((place, connection))
             }
             Err(error) => {
-                tracing::warn!(relay = known.name, phase = error.reply.phase, "no connection: {}", error.reply.text);
+                self.meter(relay).tried(false);
+                if error.fault == ConnectFault::Tls {
+                    // Somebody may be stripping it: that is worth a person's attention, and mail waits rather than go in plain text.
+                    tracing::error!(relay = known.name, phase = error.reply.phase, "no TLS, so no mail: {}", error.reply.text);
+                } else {
+                    tracing::warn!(relay = known.name, phase = error.reply.phase, "no connection: {}", error.reply.text);
+                }
                 self.state(relay).fault = Some(error);
                 self.leave_alone(relay);
                 None
@@ -271,6 +319,23 @@ impl Relays {
         let now = Instant::now();
         let up = (0..self.known.len()).any(|relay| matches!(self.look(relay, now), Look::Free | Look::Taken(_)));
         (!up).then(|| (0..self.known.len()).filter_map(|relay| self.state(relay).fault.clone()).collect())
+    }
+}
+
+impl Known {
+    /// The mode to connect in, with what earlier processes learnt about the host.
+    async fn mode(&self, memory: &Memory) -> Mode {
+        if !self.recalled.swap(true, SeqCst) {
+            match memory.recall(&self.host()).await {
+                Ok(note) => note.iter().for_each(|note| lock(&self.ladder).recall(note)),
+                Err(error) => tracing::warn!(relay = self.relay.name, "what is known of it cannot be read: {error}"),
+            }
+        }
+        lock(&self.ladder).mode(memory.clock.now())
+    }
+
+    fn host(&self) -> String {
+        format!("{}:{}", self.relay.host, self.relay.port)
     }
 }
 
@@ -287,4 +352,17 @@ impl Drop for Place {
         }
         self.relays.changed.notify_waiters();
     }
+}
+
+/// The most that may be sent ahead to this relay.
+fn top(relay: &Relay) -> Mode {
+    match relay {
+        Relay { pipelining: false, .. } => Mode::Sequential,
+        Relay { window: 1.., .. } => Mode::Window,
+        _ => Mode::Pipe1,
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

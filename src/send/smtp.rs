@@ -1,7 +1,7 @@
 //! One connection and its transactions: phase-aware outcomes, pipelining of the next envelope behind the final dot, and the rules found on real servers.
 //!
 //! The default mode is *pipe1*: content, final dot and the next message's MAIL, RCPT and DATA go out in one write (RFC 2920), so a message costs one
-//! round trip, and at most one message of a connection can be in doubt.
+//! round trip, and at most one message of a connection can be in doubt. A window (`window`) is for relays far away that were asked.
 
 use std::time::Duration;
 
@@ -10,14 +10,17 @@ use super::content::Mail;
 use super::hello::Hello;
 use super::reply::{RawReply, no_reply};
 use super::transaction::{self, Answers, Step};
+use super::window::Flight;
 use super::wire::{Broken, Wire};
+use crate::model::Relay;
 use crate::model::outcome::{FailureClass, Outcome};
+use crate::telemetry::metrics::{Phase, Timer};
 
 /// Refused envelopes since the last accepted message before the connection is renewed: Postfix sleeps a second per error above 10
 /// (an envelope makes two), and Exim closes at the 11th RSET.
 const REFUSED_MAX: usize = 4;
 /// A broken connection is asked this long for replies that were on their way.
-const LAST_WORDS: Duration = Duration::from_secs(5);
+pub(super) const LAST_WORDS: Duration = Duration::from_secs(5);
 /// QUIT waits this long: nothing depends on its answer.
 const QUIT_WAIT: Duration = Duration::from_secs(2);
 
@@ -54,29 +57,49 @@ pub enum Mode {
     Grouped,
     /// And these behind the previous final dot: one.
     Pipe1,
+    /// Several whole messages ahead of their answers: less than one.
+    Window,
 }
 
 impl Mode {
+    /// The word the store keeps.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Sequential => "sequential",
+            Self::Grouped => "grouped",
+            Self::Pipe1 => "pipe1",
+            Self::Window => "window",
+        }
+    }
+
+    /// From that word.
+    pub fn from_word(word: &str) -> Option<Self> {
+        [Self::Sequential, Self::Grouped, Self::Pipe1, Self::Window].into_iter().find(|mode| mode.word() == word)
+    }
+
     /// The next lower mode.
     pub const fn lower(self) -> Self {
         match self {
+            Self::Window => Self::Pipe1,
             Self::Pipe1 => Self::Grouped,
             Self::Grouped | Self::Sequential => Self::Sequential,
         }
     }
 }
 
-/// What becomes of the connection after a message.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// What becomes of the connection after a message, from good to bad.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Fate {
     /// Takes the next message.
     Open,
     /// Has done its share, or was refused too often: QUIT and connect anew, no fault.
     Renew,
-    /// Is gone.
-    Lost,
     /// The relay asks us to slow down.
     Throttled,
+    /// Is gone.
+    Lost,
+    /// The server refused what none refuses, such as RSET: connect anew, and in a lower mode when it does so again.
+    Dead,
     /// The server and we lost count of each other: connect anew in a lower mode.
     Distrusted,
 }
@@ -92,26 +115,58 @@ pub struct Delivered {
 
 /// A connection ready for mail.
 pub struct Connection {
-    wire: Wire,
+    pub(super) wire: Wire,
     hello: Hello,
     mode: Mode,
-    timeouts: Timeouts,
-    messages_left: usize,
-    refused: usize,
+    pub(super) timeouts: Timeouts,
+    pub(super) messages_left: usize,
+    /// Envelopes refused since the last message that was accepted.
+    pub(super) refused: usize,
     /// The last transaction was refused half-way: RSET goes before the next MAIL.
-    needs_rset: bool,
+    pub(super) needs_rset: bool,
     /// The envelope of the next message is on the wire already.
     opened: bool,
+    /// Commands sent ahead were answered in order at least once.
+    in_step: bool,
+    /// Messages in flight with CHUNKING, at most.
+    pub(super) window: usize,
+    pub(super) flight: Flight,
     /// The other side is in an unknown state: nothing may be said any more, not even QUIT.
-    mute: bool,
+    pub(super) mute: bool,
 }
 
 impl Connection {
-    pub(super) fn new(wire: Wire, hello: Hello, mode: Mode, messages_max: usize, timeouts: Timeouts) -> Self {
+    pub(super) fn new(wire: Wire, hello: Hello, mode: Mode, relay: &Relay, timeouts: Timeouts) -> Self {
         // Only what is announced, after TLS, counts: OpenSMTPD loses the message of a client that tries.
-        let mode = if hello.pipelining { mode } else { Mode::Sequential };
-        let messages_left = messages_max.max(1);
-        Self { wire, hello, mode, timeouts, messages_left, refused: 0, needs_rset: false, opened: false, mute: false }
+        let mode = match mode {
+            _ if !hello.pipelining => Mode::Sequential,
+            Mode::Window if !hello.chunking || relay.window == 0 => Mode::Pipe1,
+            mode => mode,
+        };
+        Self {
+            wire,
+            hello,
+            mode,
+            timeouts,
+            messages_left: relay.messages_per_connection.max(1),
+            refused: 0,
+            needs_rset: false,
+            opened: false,
+            in_step: false,
+            window: relay.window,
+            flight: Flight::default(),
+            mute: false,
+        }
+    }
+
+    /// How much is sent ahead: no more than was asked for, and than the server announces.
+    pub fn mode(&self) -> Mode {
+        self.mode
+    }
+
+    /// The relay has shown that it should not get a window any more.
+    pub fn is_unfit_for_window(&self) -> bool {
+        self.flight.unfit
     }
 
     /// How many messages may be handed to [`Self::send`] behind the first, so that they go out ahead of its answer.
@@ -119,6 +174,7 @@ impl Connection {
         match self.mode {
             Mode::Sequential | Mode::Grouped => 0,
             Mode::Pipe1 => usize::from(self.messages_left > 1),
+            Mode::Window => self.window_ahead(),
         }
     }
 
@@ -132,10 +188,17 @@ impl Connection {
     pub async fn send(&mut self, mails: &[&Mail]) -> Delivered {
         let [mail, following @ ..] = mails else { return Delivered { outcome: Outcome::NotSent, fate: Fate::Open } };
         let next = following.first().copied();
-        if !self.opened
-            && let Some(outcome) = self.inadmissible(mail)
-        {
+        let idle = !self.opened && self.flight.written == 0;
+        if idle && let Some(outcome) = self.inadmissible(mail) {
             return Delivered { outcome, fate: Fate::Open };
+        }
+        if idle && self.wire.has_input().await {
+            // It said goodbye while nothing was going on, as servers do after some minutes: nobody's fault.
+            self.mute = true;
+            return Delivered { outcome: Outcome::NotSent, fate: Fate::Renew };
+        }
+        if self.mode == Mode::Window && !(idle && mail.careful) {
+            return self.send_in_window(mails).await;
         }
         self.messages_left = self.messages_left.saturating_sub(1);
         match self.envelope(mail).await {
@@ -156,7 +219,7 @@ impl Connection {
 
     /// Says QUIT, if it can still be said without being taken for content, and closes.
     pub async fn quit(mut self) {
-        if !self.mute && !self.opened && self.wire.write(b"QUIT\r\n", QUIT_WAIT).await.is_ok() {
+        if !self.mute && !self.opened && self.flight.written == 0 && self.wire.write(b"QUIT\r\n", QUIT_WAIT).await.is_ok() {
             // Courtesy only: the answer changes nothing.
             let _ = self.wire.reply(QUIT_WAIT).await;
         }
@@ -164,7 +227,7 @@ impl Connection {
     }
 
     /// What this server cannot take, said before it is asked (it would accept an address it then garbles).
-    fn inadmissible(&self, mail: &Mail) -> Option<Outcome> {
+    pub(super) fn inadmissible(&self, mail: &Mail) -> Option<Outcome> {
         let failed = |class, text: &str| Some(Outcome::Failed { class, reply: no_reply("mail", text) });
         if mail.needs_smtputf8() && !self.hello.smtputf8 {
             return failed(FailureClass::Relay, "the address needs SMTPUTF8, which the relay does not offer");
@@ -182,9 +245,10 @@ impl Connection {
 
     /// Gets the envelope of `mail` answered.
     async fn envelope(&mut self, mail: &Mail) -> Step {
+        let timer = Timer::start();
         let opened = std::mem::take(&mut self.opened);
         let rset = std::mem::take(&mut self.needs_rset);
-        let answers = if self.mode == Mode::Sequential {
+        let answers = if self.mode == Mode::Sequential || (mail.careful && !opened) {
             self.ask_one_by_one(mail, rset).await
         } else {
             if !opened {
@@ -196,15 +260,29 @@ impl Connection {
                 // If this breaks, what the server had said before is read below.
                 let _ = self.wire.write(&group, self.timeouts.block).await;
             }
-            self.read_group(rset).await
+            match self.read_group(rset).await {
+                // Closed without a word after the first commands sent ahead: some servers do that in place of an error.
+                (answers, Some(Broken::Closed)) if !self.in_step && answers == Answers::default() => {
+                    return Step::Close(Outcome::NotSent, Fate::Distrusted);
+                }
+                (answers, broken) => {
+                    self.in_step |= broken.is_none();
+                    answers
+                }
+            }
         };
+        timer.phase(Phase::Envelope);
         answers.judge()
     }
 
     fn push_envelope(&self, mail: &Mail, out: &mut Vec<u8>) {
+        self.push_sender_and_recipient(mail, out);
+        out.extend_from_slice(b"DATA\r\n");
+    }
+
+    pub(super) fn push_sender_and_recipient(&self, mail: &Mail, out: &mut Vec<u8>) {
         out.extend_from_slice(self.mail_command(mail).as_bytes());
         out.extend_from_slice(rcpt_command(mail).as_bytes());
-        out.extend_from_slice(b"DATA\r\n");
     }
 
     fn mail_command(&self, mail: &Mail) -> String {
@@ -222,18 +300,22 @@ impl Connection {
     }
 
     /// Replies come in the order of the commands, whatever they say. A 421 is not the end by itself: some servers answer on.
-    async fn read_group(&mut self, rset: bool) -> Answers {
+    async fn read_group(&mut self, rset: bool) -> (Answers, Option<Broken>) {
         let envelope = self.timeouts.envelope;
         let mut answers = Answers::default();
         let waits = [(rset, envelope), (true, envelope), (true, envelope), (true, self.timeouts.data)];
         let places = [&mut answers.rset, &mut answers.mail, &mut answers.rcpt, &mut answers.data];
+        let mut broken = None;
         for (place, (_, wait)) in places.into_iter().zip(waits).filter(|(_, (asked, _))| *asked) {
             match self.wire.reply(wait).await {
                 Ok(reply) => *place = Some(reply),
-                Err(_) => break,
+                Err(why) => {
+                    broken = Some(why);
+                    break;
+                }
             }
         }
-        answers
+        (answers, broken)
     }
 
     /// One command, one reply, and not on after a refusal.
@@ -264,7 +346,9 @@ impl Connection {
 
     /// DATA was answered 354: content, final dot, and the next envelope in one write.
     async fn content(&mut self, mail: &Mail, next: Option<&Mail>) -> Delivered {
-        let next = next.filter(|next| self.mode == Mode::Pipe1 && self.messages_left > 0 && self.inadmissible(next).is_none());
+        let rides = |next: &&Mail| self.mode == Mode::Pipe1 && self.messages_left > 0 && !next.careful && self.inadmissible(next).is_none();
+        let next = next.filter(rides);
+        let timer = Timer::start();
         let written = match next {
             None => self.wire.write(&mail.wire, self.timeouts.block).await,
             Some(next) => {
@@ -276,7 +360,9 @@ impl Connection {
         };
         let dot_left = !matches!(&written, Err((taken, _)) if *taken < mail.wire.len());
         let wait = if written.is_ok() { self.timeouts.last } else { LAST_WORDS.min(self.timeouts.last) };
-        match self.wire.reply(wait).await {
+        let answer = self.wire.reply(wait).await;
+        timer.phase(Phase::Content);
+        match answer {
             Ok(reply) if dot_left => self.answered(reply, next.is_some(), written.is_ok()),
             // The dot was not sent, so nothing was accepted, whatever was said; a refusal in mid-content is a refusal.
             Ok(reply) if reply.code > 421 => self.close(classify::outcome(reply.to_reply("final")), Fate::Lost),

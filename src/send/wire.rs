@@ -74,6 +74,12 @@ impl Wire {
         }
     }
 
+    /// Whether something can be read, or never will be again: with nothing asked, a goodbye.
+    pub async fn has_input(&mut self) -> bool {
+        let mut look = |cx: &mut Context<'_>| Poll::Ready(self.poll_input(cx).is_ready());
+        poll_fn(&mut look).await || !self.input.is_empty()
+    }
+
     /// Writes all of `bytes`, reading meanwhile so that neither side waits for the other. `block` limits each step.
     /// On failure: how many bytes were taken by the kernel, at most, and why.
     pub async fn write(&mut self, bytes: &[u8], block: Duration) -> Result<(), (usize, Broken)> {

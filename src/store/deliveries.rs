@@ -10,6 +10,7 @@ use crate::model::outcome::Reply;
 use crate::model::{
     DeliveryState, FailureClass, IssueId, IssueStatus, ListId, Outcome, Subscriber, SubscriberId, SubscriptionState, Timestamp,
 };
+use crate::telemetry::metrics::Timer;
 
 /// A Worker's claim on some Deliveries of one Issue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -133,11 +134,13 @@ impl Store {
     /// a clock that jumps, or a store that was away for long, makes no duplicates.
     /// Committing the same again changes nothing, so a commit whose answer was lost can be repeated.
     pub async fn commit(&self, lease: &Lease, results: &[Record], intents: &[SubscriberId], now: Timestamp) -> Result<Vec<SubscriberId>> {
+        let timer = Timer::start();
         let mut tx = self.engine.write().await?;
         let status = fence(&mut tx, lease).await?;
         record(&mut tx, lease, results, status == IssueStatus::Cancelled, now).await?;
         let standing = intend(&mut tx, lease, intents, status, now).await?;
         tx.commit().await?;
+        timer.commit();
         Ok(standing)
     }
 

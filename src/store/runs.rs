@@ -1,5 +1,7 @@
 //! Runs: due moments of Schedules, each once by a unique (schedule, instant) key.
 
+use std::time::Duration;
+
 use super::sql::args;
 use super::{Result, Store, StoreError};
 use crate::model::Timestamp;
@@ -42,6 +44,17 @@ impl Store {
         let mut tx = self.engine.read().await?;
         let row: Option<(Option<i64>,)> = tx.row("SELECT MAX(due_at) FROM runs WHERE schedule = $1", args![schedule]).await?;
         Ok(row.and_then(|(due,)| due).map(Timestamp))
+    }
+
+    /// Takes over the Runs that were claimed `age` or longer ago and never finished, oldest first. Each is given once in `age`, whoever asks.
+    pub async fn take_over_runs(&self, schedule: &str, age: Duration, now: Timestamp) -> Result<Vec<Timestamp>> {
+        let mut tx = self.engine.write().await?;
+        let sql = "UPDATE runs SET claimed_at = $3 WHERE schedule = $1 AND finished_at IS NULL AND claimed_at + $2 <= $3 RETURNING due_at";
+        let age = i64::try_from(age.as_micros()).unwrap_or(i64::MAX);
+        let mut rows: Vec<(i64,)> = tx.rows(sql, args![schedule, age, now]).await?;
+        tx.commit().await?;
+        rows.sort_unstable();
+        Ok(rows.into_iter().map(|(due,)| Timestamp(due)).collect())
     }
 
     /// Runs that were claimed and never finished (a crash between the two), oldest first.

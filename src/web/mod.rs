@@ -4,6 +4,7 @@
 
 mod inbox;
 mod links;
+pub mod metrics;
 mod site;
 
 use std::sync::Arc;

@@ -206,6 +206,16 @@ fn protection_is_required_except_towards_this_machine() {
 }
 
 #[test]
+fn a_window_is_off_unless_asked_for_has_a_limit_and_needs_pipelining() {
+    let with = |keys: &str| load(&format!("{SITE}[[relay]]\nname = \"r\"\nurl = \"smtp://127.0.0.1:25\"\n{keys}"), &[]);
+    let window = |keys: &str| with(keys).unwrap().0.relays[0].window;
+    assert_eq!((window(""), window("window = 1\n"), window("window = 8\n")), (0, 1, 8));
+    for keys in ["window = 0\n", "window = 9\n", "pipelining = false\nwindow = 8\n"] {
+        assert_eq!(codes(&with(keys)), ["bad-value"], "{keys}");
+    }
+}
+
+#[test]
 fn a_user_may_hold_an_at_sign_and_a_relay_may_have_a_pace_for_each_domain() {
     let relay = r#"
 [[relay]]

@@ -65,9 +65,9 @@ impl Scene {
         self.relay.accepted().len()
     }
 
-    /// How many messages the relay has been given the content of, or is being given.
+    /// How many messages the relay has been given the content of, whether or not it has answered.
     fn begun(&self) -> usize {
-        (1..=4 * CONNECTIONS).flat_map(|connection| self.relay.verbs(connection)).filter(|verb| verb == "CONTENT").count()
+        (1..=4 * CONNECTIONS).flat_map(|connection| self.relay.verbs(connection)).filter(|verb| verb == "DOT").count()
     }
 
     fn wait_until(&self, what: &str, reached: impl FnMut() -> bool) {

@@ -58,6 +58,7 @@ fn config_at(url: &str) -> Config {
         templates_dir: PathBuf::from("no-such-folder"),
         store: StoreUrl::Sqlite(PathBuf::from("postrider.db")),
         listen: "127.0.0.1:4000".parse().unwrap(),
+        metrics: None,
         send: SendPolicy { on_unknown: OnUnknown::Resend },
         dkim: None,
         relays: Vec::new(),

@@ -75,6 +75,16 @@ async fn the_next_envelope_may_ride_behind_the_final_dot() {
 }
 
 #[tokio::test]
+async fn chunks_are_put_together_as_they_are_and_refused_ones_are_swallowed() {
+    let inbox = Inbox::bind(LOOPBACK).await.unwrap();
+    let envelope = HELLO.strip_suffix("DATA\r\n").unwrap();
+    let replies =
+        talk(&inbox, format!("{envelope}BDAT 6\r\n.one\r\nBDAT 8 LAST\r\n..two\r\nBDAT 6 LAST\r\nQUIT\r\nQUIT\r\n").as_bytes()).await;
+    assert_eq!(codes(&replies), ["220", "250", "250", "250", "250", "250", "503", "221"], "{replies}");
+    assert_eq!((inbox.count(), inbox.messages()[0].raw.as_slice()), (1, &b".one\r\n..two\r\n"[..]));
+}
+
+#[tokio::test]
 async fn bad_commands_are_refused_and_the_session_goes_on() {
     let inbox = Inbox::bind(LOOPBACK).await.unwrap();
     let cases: [(&[u8], &str); 16] = [

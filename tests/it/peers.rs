@@ -10,6 +10,8 @@ use serde_json::Value;
 
 pub mod mail_server;
 pub mod publication;
+mod smtp_driver;
+mod smtp_server;
 
 use mail_server::{Mail, MailServer};
 use publication::{Publication, assert_adds_up, said};

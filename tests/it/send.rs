@@ -5,3 +5,5 @@ mod leaves;
 pub mod ledger;
 mod paces;
 mod relays;
+mod rules;
+mod window;

@@ -330,6 +330,80 @@ async fn what_was_not_sent_goes_back_and_counts_no_attempt() {
 }
 
 #[tokio::test]
+async fn a_reply_that_no_database_would_keep_is_kept_readable() {
+    let desk = Desk::with_readers(1).await;
+    let issue = desk.sending().await;
+    let (lease, people) = desk.claim(issue, 10, at(0)).await;
+    desk.store.commit(&lease, &[], &people, at(1)).await.unwrap();
+    let outcome = Outcome::Failed { class: FailureClass::Mailbox, reply: reply(550, "5.2.2", "full\0 \u{1f4ed} 'full'; --") };
+    let record = Record { subscriber: people[0], outcome, next_at: None };
+    desk.store.commit(&lease, &[record], &[], at(2)).await.unwrap();
+    let trouble = desk.store.troubles(issue, 10).await.unwrap().remove(0);
+    assert_eq!(trouble.reply.as_deref(), Some("5.2.2 full\u{fffd} \u{1f4ed} 'full'; --"));
+}
+
+#[tokio::test]
+async fn many_tasks_write_at_once_and_nothing_is_lost() {
+    let desk = Desk::new().await;
+    let imports = (0..8).map(|n| {
+        let rows: Vec<_> = (0..50).map(|i| ann(&format!("r{}", (i + n * 10) % 100))).collect();
+        let store = desk.store.clone();
+        async move { store.upsert_subscribers(&rows, &list("a"), CONFIRMED, "test", false, at(0)).await.unwrap() }
+    });
+    let said: Vec<_> = futures_util::future::join_all(imports).await.concat();
+    assert_eq!(said.iter().filter(|upserted| **upserted == Upserted::New).count(), 100, "each person new once");
+    let issues = futures_util::future::join_all((0..4).map(|_| async { desk.store.create_issue(&letter(&["a"]), at(1)).await.unwrap() }));
+    let mut issues: Vec<_> = issues.await.into_iter().map(|id| id.0).collect();
+    issues.sort_unstable();
+    assert_eq!(issues, [1, 2, 3, 4], "each number once");
+    let digest = || NewIssue { digest: Some("weekly".into()), articles: vec!["one".into()], ..letter(&["a"]) };
+    let made = futures_util::future::join_all((0..4).map(|_| async { desk.store.create_issue(&digest(), at(1)).await.is_ok() })).await;
+    assert_eq!(made.iter().filter(|ok| **ok).count(), 1, "an article goes into one issue, however many are made at once");
+}
+
+#[tokio::test]
+async fn an_issue_is_sent_by_several_workers_while_it_is_paused_and_resumed() {
+    let desk = Desk::with_readers(120).await;
+    let issue = desk.sending().await;
+    let worker = |name: &'static str| {
+        let desk = &desk;
+        async move {
+            let mut mine = Vec::new();
+            for _ in 0..2_000 {
+                let Some((lease, leased)) = desk.store.claim(issue, name, 7, MINUTE, at(1)).await.unwrap() else {
+                    if desk.status(issue).await == IssueStatus::Done {
+                        break;
+                    }
+                    tokio::task::yield_now().await;
+                    continue;
+                };
+                let standing = desk.store.commit(&lease, &[], &ids(&leased), at(1)).await.unwrap();
+                desk.store.commit(&lease, &standing.iter().copied().map(sent).collect::<Vec<_>>(), &[], at(1)).await.unwrap();
+                desk.store.release(&lease, at(1)).await.unwrap();
+                mine.extend(standing);
+            }
+            mine
+        }
+    };
+    let editor = async {
+        for _ in 0..5 {
+            if desk.store.pause_issue(issue, "t", at(1)).await.is_ok() {
+                desk.counts(issue).await;
+                desk.store.resume_issue(issue, at(1)).await.unwrap();
+            }
+        }
+    };
+    let (one, two, three, ()) = tokio::join!(worker("one"), worker("two"), worker("three"), editor);
+    let mut all = [one, two, three].concat();
+    assert_eq!(all.len(), 120, "everybody");
+    all.sort_unstable();
+    all.dedup();
+    assert_eq!(all.len(), 120, "each once");
+    assert_eq!(desk.counts(issue).await, Counts { planned: 120, sent: 120, ..Counts::default() });
+    assert_eq!(desk.status(issue).await, IssueStatus::Done);
+}
+
+#[tokio::test]
 async fn an_unknown_outcome_is_held_or_sent_again_as_asked() {
     let desk = Desk::with_readers(2).await;
     let issue = desk.sending().await;
@@ -555,6 +629,9 @@ async fn lists_runs_and_facts_are_kept() {
     assert!(store.claim_run("weekly", at(20), at(21)).await.unwrap());
     store.finish_run("weekly", at(10), &RunResult::Nothing("no new articles".into()), at(13)).await.unwrap();
     assert_eq!(store.open_runs("weekly").await.unwrap(), [at(20)]);
+    assert_eq!(store.take_over_runs("weekly", MINUTE, at(80)).await.unwrap(), [], "somebody may be at it");
+    assert_eq!(store.take_over_runs("weekly", MINUTE, at(81)).await.unwrap(), [at(20)], "claimed a minute ago and open");
+    assert_eq!(store.take_over_runs("weekly", MINUTE, at(82)).await.unwrap(), [], "taken over once");
     assert_eq!(store.last_run("weekly").await.unwrap(), Some(at(20)));
     assert_eq!(store.last_run("daily").await.unwrap(), None);
     words(store.finish_run("daily", at(1), &RunResult::Issue(IssueId(1)), at(2)).await.unwrap_err());

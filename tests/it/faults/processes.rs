@@ -3,7 +3,7 @@
 use std::process::Command;
 use std::time::Duration;
 
-use crate::crash::{DUPLICATES_MAX_PER_KILL, Scene, Worker};
+use crate::crash::{Scene, Worker, duplicates_max_per_kill};
 use crate::peers::mail_server::until;
 
 fn signal(worker: &Worker, name: &str) {
@@ -36,7 +36,7 @@ fn row_21_a_second_process_takes_over_when_the_first_is_killed() {
     let (scene, mut first, second) = two_processes();
     first.kill();
     scene.finish(second);
-    assert!(scene.duplicates() <= DUPLICATES_MAX_PER_KILL, "{} duplicates", scene.duplicates());
+    assert!(scene.duplicates() <= duplicates_max_per_kill(1), "{} duplicates", scene.duplicates());
 }
 
 #[test]

@@ -13,10 +13,14 @@ fn every_second() -> Scene {
     scene
 }
 
+/// Copies a store at rest: the file and, where there is one, its journal.
 fn copy_store(scene: &Scene, from: &str, to: &str) {
-    std::fs::copy(scene.publication.path(from), scene.publication.path(to)).unwrap();
-    for leftover in ["-wal", "-shm"] {
-        let _ = std::fs::remove_file(scene.publication.path(&format!("{to}{leftover}")));
+    for part in ["", "-wal", "-shm"] {
+        let (from, to) = (scene.publication.path(&format!("{from}{part}")), scene.publication.path(&format!("{to}{part}")));
+        let _ = std::fs::remove_file(&to);
+        if part != "-shm" && from.exists() {
+            std::fs::copy(from, to).unwrap();
+        }
     }
 }
 

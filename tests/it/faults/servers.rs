@@ -3,6 +3,7 @@
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
+use futures_util::future::join_all;
 use postrider::config::OnUnknown;
 use postrider::model::relay::TlsMode;
 use postrider::model::{Counts, IssueStatus, Relay};
@@ -52,7 +53,7 @@ async fn row_13_an_address_in_utf_8_is_kept_back_with_the_reason_until_a_server_
 async fn row_14_where_tls_is_required_and_not_to_be_had_the_issue_waits_with_an_alarm_and_nothing_goes_plain() {
     let offers =
         [("STARTTLS stripped", &["PIPELINING"][..], "STARTTLS"), ("a bad certificate", &["PIPELINING", "STARTTLS"], "TLS with localhost")];
-    for (what, offer, said) in offers {
+    join_all(offers.map(async |(what, offer, said)| {
         let desk = Desk::new(10).await;
         let server = Server::start(offer, |_| Act::Usual).await;
         let secure = relay(server.addr.port(), TlsMode::Required);
@@ -68,7 +69,8 @@ async fn row_14_where_tls_is_required_and_not_to_be_had_the_issue_waits_with_an_
         sender.run_issue(desk.issue, &CancellationToken::new()).await.unwrap();
         assert_eq!(desk.counts().await, all_sent(10), "{what}, mended");
         assert!(!mended.plain_mail());
-    }
+    }))
+    .await;
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use crate::crash::{DUPLICATES_MAX_PER_KILL, Scene, Worker};
+use crate::crash::{Scene, Worker, duplicates_max_per_kill};
 use crate::peers::mail_server::until;
 
 /// More system calls of a kind than a send of three has; a send that has more is no longer the one these tests are about.
@@ -92,7 +92,7 @@ fn row_3_pause_resume_and_cancel_killed_at_every_sync_leave_the_old_state_or_the
         kills += 1;
     }
     assert!(kills >= 3, "{kills} kills in all");
-    let bound = DUPLICATES_MAX_PER_KILL * u64::from(resumed + 1);
+    let bound = duplicates_max_per_kill(1) * u64::from(resumed + 1);
     if status() != "done" {
         // The worker that was dropped with its lease, then each resume, may have had letters in flight.
         scene.finish(scene.start(&["run", "--roles", "send"]));

@@ -17,8 +17,13 @@ pub struct Publication {
 impl Publication {
     /// With one list and one digest, both called `weekly`, and one relay: `relay` holds the lines of its table.
     pub fn new(relay: &str) -> Self {
+        Self::on(&url_for_config(), relay)
+    }
+
+    /// The same with its store at this address.
+    pub fn on(store: &str, relay: &str) -> Self {
         let publication = Self { dir: tempfile::tempdir().unwrap() };
-        publication.write("config.toml", &CONFIG.replace("@RELAY@", relay).replace("@STORE@", &url_for_config()));
+        publication.write("config.toml", &CONFIG.replace("@RELAY@", relay).replace("@STORE@", store));
         publication
     }
 

@@ -28,27 +28,28 @@ pub fn relay(port: u16, tls: TlsMode) -> Relay {
         weight: 1,
         warm_up: None,
         pipelining: true,
+        window: 0,
         hello: Some("client.example.org".into()),
     }
 }
 
-fn mail(to: &str) -> Mail {
+pub fn mail(to: &str) -> Mail {
     let address = |text: &str| EmailAddress::parse(text).unwrap();
     let message = format!("Subject: to {to}\r\n\r\n.a dot\r\n..two\r\nend\r\n");
     Mail::new(address("news@example.org"), address(to), message.as_bytes()).unwrap()
 }
 
-fn quick() -> Timeouts {
+pub fn quick() -> Timeouts {
     let ms = Duration::from_millis(200);
     Timeouts { connect: ms, greeting: ms, envelope: ms, data: ms, block: ms, last: ms }
 }
 
-async fn open(server: &Server, mode: Mode) -> Connection {
+pub async fn open(server: &Server, mode: Mode) -> Connection {
     connect(&relay(server.addr.port(), TlsMode::None), &Trust::default(), mode, &quick()).await.unwrap()
 }
 
 /// Sends to all, as many ahead as the driver wants, until the connection is over.
-async fn send_all(connection: &mut Connection, to: &[&str]) -> Vec<Delivered> {
+pub async fn send_all(connection: &mut Connection, to: &[&str]) -> Vec<Delivered> {
     let mails: Vec<Mail> = to.iter().map(|to| mail(to)).collect();
     let mails: Vec<&Mail> = mails.iter().collect();
     let mut delivered = Vec::new();
@@ -62,7 +63,7 @@ async fn send_all(connection: &mut Connection, to: &[&str]) -> Vec<Delivered> {
     delivered
 }
 
-fn words(delivered: &[Delivered]) -> Vec<String> {
+pub fn words(delivered: &[Delivered]) -> Vec<String> {
     let word = |outcome: &Outcome| match outcome {
         Outcome::Sent(_) => "sent".to_owned(),
         Outcome::Deferred { class, reply, .. } => format!("deferred {} {}", class.word(), reply.code),
@@ -73,9 +74,9 @@ fn words(delivered: &[Delivered]) -> Vec<String> {
     delivered.iter().map(|one| format!("{} {:?}", word(&one.outcome), one.fate)).collect()
 }
 
-const ABC: [&str; 3] = ["a@example.com", "b@example.com", "c@example.com"];
+pub const ABC: [&str; 3] = ["a@example.com", "b@example.com", "c@example.com"];
 
-async fn run(script: impl Fn(&Event) -> Act + Send + Sync + 'static) -> (Server, Vec<String>) {
+pub async fn run(script: impl Fn(&Event) -> Act + Send + Sync + 'static) -> (Server, Vec<String>) {
     let server = Server::start(FULL, script).await;
     let mut connection = open(&server, Mode::Pipe1).await;
     let delivered = send_all(&mut connection, &ABC).await;
@@ -181,7 +182,7 @@ async fn a_reset_that_is_refused_ends_the_connection() {
         _ => Act::Usual,
     })
     .await;
-    assert_eq!(delivered, ["failed address 550 Open", "not sent Distrusted"]);
+    assert_eq!(delivered, ["failed address 550 Open", "not sent Dead"]);
 }
 
 #[tokio::test]

@@ -20,7 +20,7 @@ use postrider::store::subscribers::NewSubscriber;
 use tokio_util::sync::CancellationToken;
 
 use super::driver::relay;
-use crate::support::smtp::{Act, Event, FULL, Server, say, say_and_close};
+use crate::support::smtp::{Act, CHUNKING, Event, FULL, Server, say, say_and_close};
 use crate::support::store::Place;
 
 pub const HTML: &str = "<html><body><p>Hello {{ subscriber.email }}</p><p><a href=\"{{ unsubscribe_url }}\">leave</a></p></body></html>";
@@ -431,6 +431,58 @@ async fn a_server_that_loses_count_is_driven_in_a_lower_mode() {
     .await;
     assert_eq!(desk.deliver(&[to(&server)]).await.sent, 20);
     assert_once(server.recipients(), 20);
+}
+
+/// Takes what comes command by command, and closes when the end of a message has more behind it.
+async fn liar() -> Server {
+    Server::start(FULL, |event| match (event.verb.as_str(), event.connection) {
+        ("DOT", 1) => say_and_close("500 5.5.1 Pipelining not supported"),
+        _ => Act::Usual,
+    })
+    .await
+}
+
+#[tokio::test]
+async fn what_a_host_does_not_stand_is_remembered_over_a_restart_for_a_day() {
+    let desk = Desk::new(20).await;
+    let server = liar().await;
+    let relay = Relay { connections: 1, ..to(&server) };
+    assert_eq!(desk.deliver(std::slice::from_ref(&relay)).await.sent, 20);
+    assert!(!server.pipelined().contains(&"BDAT".to_owned()) && server.verbs(2).len() > 20, "{:?}", server.verbs(2));
+
+    let sends_ahead = async |desk: &Desk| {
+        let before = server.pipelined().len();
+        let issue = desk.store.create_issue(&letter(HTML), Timestamp(desk.time.load(SeqCst))).await.unwrap();
+        desk.sender(std::slice::from_ref(&relay)).run_issue(issue, &CancellationToken::new()).await.unwrap();
+        server.pipelined()[before..].contains(&"DOT".to_owned())
+    };
+    assert!(!sends_ahead(&desk).await, "another process sends ahead what the host did not stand");
+    desk.later(Duration::from_secs(25 * 3600));
+    assert!(sends_ahead(&desk).await, "after a day it is tried again");
+}
+
+#[tokio::test]
+async fn a_server_that_never_keeps_step_defers_its_message_in_the_end() {
+    let desk = Desk::new(1).await;
+    let server = Server::start(&[], |event| if event.verb == "MAIL" { say("503 5.5.1 bad sequence") } else { Act::Usual }).await;
+    let counts = desk.deliver(&[to(&server)]).await;
+    assert_eq!(counts, Counts { planned: 1, deferred: 1, ..Counts::default() }, "not lost, and not tried for ever");
+}
+
+#[tokio::test]
+async fn a_window_that_is_taken_away_in_the_middle_loses_and_doubles_nobody() {
+    let desk = Desk::new(300).await;
+    let server = Server::start(CHUNKING, |event| match (event.verb.as_str(), event.connection, event.mail) {
+        ("MAIL", 1, 20) => say_and_close("421 4.7.0 slow down"),
+        _ => Act::Usual,
+    })
+    .await;
+    let relay = Relay { window: 8, connections: 1, ..to(&server) };
+    assert_eq!(desk.deliver(&[relay]).await, Counts { planned: 300, sent: 300, ..Counts::default() });
+    assert_once(server.recipients(), 300);
+    assert!(server.verbs(1).contains(&"BDAT".to_owned()), "the first connection had a window");
+    let second = server.verbs(2);
+    assert!(second.contains(&"DATA".to_owned()) && !second.contains(&"BDAT".to_owned()), "no window after a 421 in the middle of one");
 }
 
 #[tokio::test]

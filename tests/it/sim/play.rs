@@ -284,14 +284,15 @@ impl Play {
                 Ok(Err(error)) => return self.scene.lock().wrong(format!("all is calm, and sending ends with: {error}")),
                 Err(_) => return self.scene.lock().wrong("all is calm, and sending never ends".into()),
             }
-            let inner = self.scene.lock();
-            let over = matches!(inner.books.status, IssueStatus::Done | IssueStatus::Cancelled);
-            if inner.fault.is_some() || (over && inner.books.counts().is_finished()) {
-                return;
-            }
-            let next = [inner.books.next_due(), inner.books.lease_over()].into_iter().flatten().min();
-            let wait = next.map_or(Duration::ZERO, |next| next.since(inner.now()));
-            drop(inner);
+            let wait = {
+                let inner = self.scene.lock();
+                let over = matches!(inner.books.status, IssueStatus::Done | IssueStatus::Cancelled);
+                if inner.fault.is_some() || (over && inner.books.counts().is_finished()) {
+                    return;
+                }
+                let next = [inner.books.next_due(), inner.books.lease_over()].into_iter().flatten().min();
+                next.map_or(Duration::ZERO, |next| next.since(inner.now()))
+            };
             sleep(wait + Duration::from_secs(1)).await;
         }
         self.scene.lock().wrong("all is calm, and the issue is never done".into());
@@ -318,6 +319,7 @@ fn sender(scene: &Scene, plan: &Plan, worker: usize) -> Sender {
         weight: 1,
         warm_up: None,
         pipelining: plan.pipelining,
+        window: 0,
         hello: Some("here.example.org".into()),
     };
     let (time, chance) = (scene.clone(), scene.clone());

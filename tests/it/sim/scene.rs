@@ -165,10 +165,10 @@ impl Scene {
 
 impl Inner {
     pub fn tell(&mut self, line: impl FnOnce() -> String) {
-        if self.story.is_some() {
+        if let Some(story) = &mut self.story {
             let at = self.begun.elapsed();
             let line = format!("{:02}:{:02}.{:03} {}", at.as_secs() / 60, at.as_secs() % 60, at.subsec_millis(), line());
-            self.story.as_mut().unwrap().push(line);
+            story.push(line);
         }
     }
 

@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 
 pub const CERT: &[u8] = include_bytes!("localhost.cert.pem");
-const KEY: &[u8] = include_bytes!("localhost.key.pem");
+pub const KEY: &[u8] = include_bytes!("localhost.key.pem");
 
 /// What the server is about to answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,7 +19,7 @@ pub struct Event {
     pub connection: usize,
     /// How many MAIL commands came on this connection so far, this one included.
     pub mail: usize,
-    /// `CONNECT`, `EHLO`, `HELO`, `STARTTLS`, `AUTH`, `MAIL`, `RCPT`, `DATA`, `CONTENT` (354 was said, content comes), `DOT` (it has come), `RSET`, `QUIT`.
+    /// `CONNECT`, `EHLO`, `HELO`, `STARTTLS`, `AUTH`, `MAIL`, `RCPT`, `DATA`, `CONTENT` (354 was said, content comes), `DOT` (it has come), `BDAT` (it has come with its octets), `RSET`, `QUIT`.
     pub verb: String,
     /// The whole line.
     pub line: String,
@@ -87,6 +87,7 @@ pub struct Server {
     seen: Arc<Mutex<Seen>>,
 }
 
+pub const CHUNKING: &[&str] = &["PIPELINING", "CHUNKING", "SIZE 1000000", "8BITMIME", "SMTPUTF8", "ENHANCEDSTATUSCODES"];
 pub const FULL: &[&str] = &["PIPELINING", "SIZE 1000000", "8BITMIME", "SMTPUTF8", "ENHANCEDSTATUSCODES"];
 
 impl Server {
@@ -174,10 +175,17 @@ impl Client {
         while let Some(line) = read_line(&mut io).await {
             let line = String::from_utf8_lossy(&line).trim_end().to_owned();
             let verb = line.split(' ').next().unwrap().to_ascii_uppercase();
+            let mut chunk = vec![0; if verb == "BDAT" { octets(&line) } else { 0 }];
+            if io.read_exact(&mut chunk).await.is_err() {
+                return;
+            }
             self.mail += usize::from(verb == "MAIL");
             let usual = self.usual(&verb, &line);
             let Next::Code(code) = self.answer(&mut io, &socket, &verb, &line, &usual).await else { return };
             self.apply(&verb, &line, code);
+            if verb == "BDAT" {
+                self.chunk(chunk, code);
+            }
             match (verb.as_str(), code) {
                 ("QUIT", _) => return,
                 ("STARTTLS", 220) => {
@@ -201,6 +209,8 @@ impl Client {
             "RCPT" if self.from.is_none() => "503 5.5.1 MAIL first".into(),
             "DATA" if self.to.is_empty() => "503 5.5.1 RCPT first".into(),
             "DATA" => "354 go".into(),
+            "BDAT" if self.to.is_empty() => "503 5.5.1 RCPT first".into(),
+            "BDAT" => "250 2.0.0 taken".into(),
             "STARTTLS" => "220 go".into(),
             "AUTH" if line.contains("AHVzZXIAcGFzcw==") => "235 2.7.0 welcome".into(),
             "AUTH" => "535 5.7.8 no".into(),
@@ -221,6 +231,15 @@ impl Client {
         if verb == "RCPT" && !self.tls {
             self.seen.lock().unwrap().plain_mail = true;
         }
+    }
+
+    /// BDAT LAST was answered: the transaction is over.
+    fn chunk(&mut self, content: Vec<u8>, code: u16) {
+        if code / 100 == 2 {
+            let accepted = Accepted { from: self.from.clone().unwrap_or_default(), to: self.to.clone(), content };
+            self.seen.lock().unwrap().accepted.push(accepted);
+        }
+        self.clear();
     }
 
     fn clear(&mut self) {
@@ -295,6 +314,14 @@ impl Client {
         let digits: String = reply.iter().take(3).map(|&b| char::from(b)).collect();
         Next::Code(digits.parse().unwrap_or(0))
     }
+}
+
+/// The length in `BDAT n LAST`.
+fn octets(line: &str) -> usize {
+    let mut words = line.split(' ').skip(1);
+    let octets = words.next().and_then(|n| n.parse().ok()).expect("BDAT with a length");
+    assert_eq!(words.next(), Some("LAST"), "we never send half a message: {line}");
+    octets
 }
 
 async fn read_line(io: &mut BufReader<Box<dyn Stream>>) -> Option<Vec<u8>> {

@@ -1,6 +1,11 @@
-//! Log lines: text on a terminal, JSON otherwise, always on standard error, never an address or a secret.
+//! Log lines and metrics. Lines are text on a terminal, JSON otherwise, always on standard error, never an address or a secret.
 //!
 //! The rule for every room: log ids, counts and domains. An address, a name, a subject or a reply text belongs into the store.
+
+pub mod metrics;
+
+mod process;
+mod text;
 
 use std::io::IsTerminal;
 
