@@ -154,7 +154,9 @@ async fn a_domain_gets_no_more_connections_than_it_may() {
             most.fetch_max(now.fetch_add(1, SeqCst) + 1, SeqCst);
             return Act::Late(Duration::from_millis(20));
         }
-        if let ("DOT", Some(wide)) = (event.verb.as_str(), on.remove(&event.connection)) {
+        if event.verb == "DOT"
+            && let Some(wide) = on.remove(&event.connection)
+        {
             counters[usize::from(wide)].0.fetch_sub(1, SeqCst);
         }
         Act::Usual
