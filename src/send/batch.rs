@@ -4,7 +4,7 @@ use std::collections::{HashSet, VecDeque};
 use std::pin::Pin;
 use std::time::Duration;
 
-use tokio::time::{Instant, Sleep};
+use tokio::time::Sleep;
 
 use super::content::Mail;
 use super::crew::Job;
@@ -12,6 +12,7 @@ use super::issue::{GROUP_WAIT, UNRECORDED_MAX, maybe};
 use super::lane::{Counter, Place};
 use super::press::Press;
 use super::reply::no_reply;
+use super::world::instant;
 use crate::model::outcome::{FailureClass, Outcome};
 use crate::model::{SubscriberId, Timestamp};
 use crate::store::deliveries::{Lease, Leased, Record};
@@ -160,7 +161,7 @@ impl Batch {
             let Made { subscriber, attempts, mail } = made;
             match mail {
                 Ok(mail) => {
-                    let job = Job { lane: lane.id(), subscriber, attempts, mail, tries: 0, relay: 0, begun: Instant::now() };
+                    let job = Job { lane: lane.id(), subscriber, attempts, mail, tries: 0, relay: 0, begun: instant() };
                     parked.extend(self.place(lane, job));
                 }
                 Err(reason) => {
@@ -178,7 +179,7 @@ impl Batch {
     }
 
     fn place(&mut self, lane: &Counter, job: Job) -> Option<Parked> {
-        match lane.place(job.mail.to.domain(), &self.held, Instant::now()) {
+        match lane.place(job.mail.to.domain(), &self.held, instant()) {
             Place::Free => self.wanted.push_back(job),
             Place::Held => self.held.push_back(job),
             Place::Parked(wait) => return Some(Parked { subscriber: job.subscriber, domain: job.mail.to.domain().to_owned(), wait }),
@@ -207,7 +208,7 @@ impl Batch {
         let open = self.granted.len().saturating_sub(self.pending_granted + held);
         let free = self.wanted.len().min(self.ahead.min(lane.allowance(most)).saturating_sub(open));
         let held_room = (2 * self.in_flight + HELD_READY).saturating_sub(held);
-        Grants { free, held: lane.grantable(&self.held, held_room, Instant::now()) }
+        Grants { free, held: lane.grantable(&self.held, held_room, instant()) }
     }
 
     /// Whether to commit now: connections starve, enough results wait, the oldest has waited long enough, or no other will come to join it.

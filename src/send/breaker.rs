@@ -83,6 +83,11 @@ impl Breaker {
         self.open_until.is_some_and(|until| now < until)
     }
 
+    /// Whether nothing bad is known of it.
+    pub fn is_unblemished(&self) -> bool {
+        self.failures == 0
+    }
+
     /// Whether it failed so often in a row that people should know.
     pub fn is_down(&self) -> bool {
         self.failures >= DOWN_AFTER

@@ -15,6 +15,7 @@ use super::relays::{Place, Relays, Trouble};
 use super::reply::no_reply;
 use super::shop::{Pop, Shop};
 use super::smtp::{Connection, Fate, Mode};
+use super::world::instant;
 use crate::model::SubscriberId;
 use crate::model::outcome::{FailureClass, Outcome};
 
@@ -193,7 +194,7 @@ impl Seat {
             }
             while flight.len() <= connection.ahead()
                 && !self.relays.is_wanted_elsewhere(place.relay)
-                && let Pop::Job(job) = self.shop.pop(place.relay, Instant::now())
+                && let Pop::Job(job) = self.shop.pop(place.relay, instant())
             {
                 flight.push_back(*job);
             }
@@ -208,7 +209,7 @@ impl Seat {
             self.relays.wary(place.relay).note(&job.mail.to, &delivered.outcome);
             self.settle(job, delivered.outcome, delivered.fate, connection.mode());
             // What rides behind begins when the one before it is through.
-            let now = Instant::now();
+            let now = instant();
             flight.iter_mut().for_each(|job| job.begun = now);
             if delivered.fate != Fate::Open {
                 flight.into_iter().rev().for_each(|job| self.again(job));
@@ -221,20 +222,20 @@ impl Seat {
 
     /// The next Delivery whose turn it is.
     async fn next(&self, place: &Place) -> Next {
-        let idle = Instant::now() + IDLE_MAX;
+        let idle = instant() + IDLE_MAX;
         loop {
             let mut changed = std::pin::pin!(self.shop.changed.notified());
             changed.as_mut().enable();
             if self.relays.is_wanted_elsewhere(place.relay) {
                 return Next::Over(Over::Again);
             }
-            let until = match self.shop.pop(place.relay, Instant::now()) {
+            let until = match self.shop.pop(place.relay, instant()) {
                 Pop::Job(job) => return Next::Job(job),
                 Pop::Closed => return Next::Over(Over::Closed),
                 Pop::Leave => return Next::Over(Over::Again),
                 Pop::Wait(until) => until,
             };
-            if until.is_some_and(|until| until > idle) || Instant::now() >= idle {
+            if until.is_some_and(|until| until > idle) || instant() >= idle {
                 return Next::Over(Over::Rest(until));
             }
             let wake = async { if let Some(until) = until { sleep_until(until).await } else { sleep(IDLE_MAX).await } };
@@ -255,7 +256,7 @@ impl Seat {
             _ => Answer::Refused,
         };
         if outcome != Outcome::NotSent {
-            self.shop.end(&job, answer, Instant::now(), self.relays.chance());
+            self.shop.end(&job, answer, instant(), self.relays.chance());
             return self.done(&job, outcome);
         }
         // A throttled connection is no fault of the message, and one that did not stand its mode gets another chance in a lower one.
@@ -264,14 +265,14 @@ impl Seat {
         if tries < TRIES_MAX {
             return self.again(Job { tries, ..job });
         }
-        self.shop.end(&job, answer, Instant::now(), self.relays.chance());
+        self.shop.end(&job, answer, instant(), self.relays.chance());
         let reply = no_reply("data", &format!("the connection broke {tries} times before this message was taken"));
         self.done(&job, Outcome::Deferred { class: FailureClass::Relay, reply, retry_after: None });
     }
 
     /// Back to the head of its lane; when its Issue is not sent any more, back to the ledger.
     fn again(&self, job: Job) {
-        self.shop.end(&job, Answer::None, Instant::now(), self.relays.chance());
+        self.shop.end(&job, Answer::None, instant(), self.relays.chance());
         if let Some(job) = self.shop.again(job) {
             self.done(&job, Outcome::NotSent);
         }

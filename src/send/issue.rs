@@ -22,7 +22,7 @@ use super::relays::Relays;
 use super::reply::no_reply;
 use super::reserve::reserve;
 use super::retry;
-use super::world::World;
+use super::world::{World, instant};
 use crate::config::OnUnknown;
 use crate::model::{Clock, IssueId, IssueStatus, Outcome, SubscriberId, Timestamp};
 use crate::store::deliveries::{Lease, Leased, Record};
@@ -211,8 +211,8 @@ impl Run {
                 made = self.begin(&mut batch, more).await;
                 continue;
             }
-            self.lane.expect(self.end.is_none() && (batch.has_more() || !exhausted));
-            let (ready, held) = self.lane.waiting(Instant::now());
+            self.lane.foresee(self.end.is_none() && (batch.has_more() || !exhausted));
+            let (ready, held) = self.lane.waiting(instant());
             let grants = self.grants_now(&batch, held);
             if batch.wants_commit(&grants, ready, self.alarm.held()) {
                 self.commit(&mut batch, grants, ready).await?;
@@ -301,7 +301,7 @@ impl Run {
         let jobs = batch.granted(group, &standing);
         self.lane.extend(jobs, batch.open());
         let mut parked = batch.sort(&self.lane);
-        parked.extend(self.lane.pull(Instant::now()));
+        parked.extend(self.lane.pull(instant()));
         self.park(parked, batch);
         if dropped && self.end.is_none() {
             let row = self.surely(|| Box::pin(self.means.store.issue(self.issue))).await?;
@@ -314,7 +314,7 @@ impl Run {
 
     /// These wait in the ledger until their domain's turn comes.
     fn park(&self, parked: Vec<Parked>, batch: &mut Batch) {
-        let (now, here) = (self.means.clock.now(), Instant::now());
+        let (now, here) = (self.means.clock.now(), instant());
         let record = |parked: Parked| Record {
             subscriber: parked.subscriber,
             outcome: Outcome::Waits(no_reply("pace", &self.lane.why(&parked.domain, here))),
@@ -379,7 +379,7 @@ impl Run {
     /// The relays take no more today: what is left waits in the ledger.
     fn full(&mut self, until: Instant) {
         // A little later: two clocks may differ, and a moment before midnight it is still today.
-        let at = self.means.clock.now().plus(until - Instant::now() + DAY_BEGUN);
+        let at = self.means.clock.now().plus(until - instant() + DAY_BEGUN);
         let names = self.means.relays.names_with_warm_up().join(", ");
         let reason = format!("relay {names} has sent what its warm-up allows for today; goes on at {}", at.rfc3339());
         tracing::warn!(issue = self.issue.0, "waits: {reason}");

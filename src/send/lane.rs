@@ -69,7 +69,7 @@ impl Counter {
     }
 
     /// Tells whether more comes that no domain holds back.
-    pub fn expect(&self, expecting: bool) {
+    pub fn foresee(&self, expecting: bool) {
         let mut inner = self.shop.lock();
         let Some(lane) = inner.lanes.iter_mut().find(|lane| lane.id == self.id) else { return };
         let ended = lane.expecting && !expecting;

@@ -15,7 +15,7 @@ use super::ladder::{Ladder, Memory};
 use super::shop::Shop;
 use super::smtp::{Connection, Mode, Timeouts};
 use super::wary::Wary;
-use super::world::World;
+use super::world::{World, instant};
 use crate::model::{Relay, Timestamp};
 use crate::telemetry::metrics::{self, Phase, Timer};
 
@@ -138,7 +138,7 @@ impl Relays {
             // Listening begins before the look, so that nothing that changes in between is missed.
             let mut changed = std::pin::pin!(self.changed.notified());
             changed.as_mut().enable();
-            let until = match self.choose(Instant::now()) {
+            let until = match self.choose(instant()) {
                 Choice::Dial(relay) => match self.dial(relay).await {
                     Some(connected) => return connected,
                     None => {
@@ -165,7 +165,7 @@ impl Relays {
 
     /// Whether a connection to this relay should be given up because one that it stands by for may be tried again.
     pub fn is_wanted_elsewhere(&self, relay: usize) -> bool {
-        let now = Instant::now();
+        let now = instant();
         self.known[relay].relay.weight == 0 && self.sharing().any(|other| self.look(other, now) == Look::Free)
     }
 
@@ -177,7 +177,7 @@ impl Relays {
     /// Leaves the relay alone for a while, longer each time.
     pub fn leave_alone(&self, relay: usize) {
         let mut state = self.state(relay);
-        if let Some(wait) = state.breaker.failed(Instant::now(), self.chance()) {
+        if let Some(wait) = state.breaker.failed(instant(), self.chance()) {
             let name = &self.known[relay].relay.name;
             if state.breaker.is_down() {
                 tracing::error!(relay = name, wait_s = wait.as_secs(), "the relay fails again and again; it is left alone");
@@ -236,6 +236,8 @@ impl Relays {
             May::Dial => Look::Taken(None),
             May::At(at) if state.open > 0 => Look::Taken(Some(at)),
             May::At(at) => Look::Down(Some(at)),
+            // Nobody stands in for a relay that is only being found out about.
+            May::Wait if state.breaker.is_unblemished() => Look::Taken(None),
             May::Wait => Look::Down(None),
         }
     }
@@ -316,7 +318,7 @@ impl Relays {
 
     /// The reasons, when no relay at all is up or worth a try.
     fn faults_when_down(&self) -> Option<Vec<ConnectError>> {
-        let now = Instant::now();
+        let now = instant();
         let up = (0..self.known.len()).any(|relay| matches!(self.look(relay, now), Look::Free | Look::Taken(_)));
         (!up).then(|| (0..self.known.len()).filter_map(|relay| self.state(relay).fault.clone()).collect())
     }

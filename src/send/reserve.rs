@@ -5,6 +5,7 @@ use tokio::time::Instant;
 use super::ledger::Ledger;
 use super::pace::{Pace, day_block};
 use super::shop::{Ask, Shop};
+use super::world::instant;
 use crate::model::{Clock, Timestamp};
 use crate::store::Result;
 use crate::store::paces::Slice;
@@ -25,7 +26,7 @@ async fn get(shop: &Shop, ledger: &dyn Ledger, clock: &Clock, asks: &[Ask]) -> R
     let wanted: Vec<(&Ask, Slice)> = asks.iter().filter_map(|ask| Some((ask, shop.slice(ask)?))).collect();
     if !wanted.is_empty() {
         let (slices, now): (Vec<Slice>, _) = (wanted.iter().map(|(_, slice)| slice.clone()).collect(), clock.now());
-        let here = Instant::now();
+        let here = instant();
         let begins = ledger.reserve_slices(&slices, now).await?;
         for ((ask, _), begin) in wanted.iter().zip(begins) {
             shop.grant(ask, here + begin.since(now));
@@ -33,7 +34,7 @@ async fn get(shop: &Shop, ledger: &dyn Ledger, clock: &Clock, asks: &[Ask]) -> R
     }
     for ask in asks {
         let Ask::Day(relay) = ask else { continue };
-        let (now, here) = (clock.now(), Instant::now());
+        let (now, here) = (clock.now(), instant());
         let day = now.0.div_euclid(DAY_US);
         let ends = here + Timestamp((day + 1) * DAY_US).since(now);
         let (name, most) = shop.allowance_of(*relay, now);
@@ -73,7 +74,7 @@ impl Shop {
             }
             Ask::Domain(relay, domain) => {
                 let door = &mut inner.doors[*relay];
-                let length = door.domains.wants_slice(domain, Instant::now())?;
+                let length = door.domains.wants_slice(domain, instant())?;
                 Some(Slice { pace: format!("relay {} domain {domain}", door.relay.name), length })
             }
             Ask::Day(_) => None,

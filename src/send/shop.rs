@@ -279,13 +279,15 @@ impl Inner {
                 least = Some(least.map_or(door.share, |least| least.min(door.share)));
             }
         }
+        let lead = |door: &Door| door.live.max(1) as f64 / f64::from(door.relay.weight);
+        let furthest = self.doors.iter().filter(|door| door.relay.weight > 0).map(lead).fold(0.0, f64::max);
         let door = &mut self.doors[relay];
         // As many ahead as it has connections: they are on their way at the same time.
         let ahead = door.live.max(1) as f64 / f64::from(door.relay.weight);
         match least {
             Some(least) => {
                 // What the others left to it is not held against them, nor against it.
-                door.share = door.share.max(least - ahead);
+                door.share = door.share.max(least - ahead - furthest);
                 door.share < least + ahead
             }
             None => true,
@@ -313,15 +315,21 @@ impl Inner {
                     ),
                 }
                 // Once a free one is found, only a slow one whose turn it is would come before it.
-                if slow.is_some() || (open.is_some() && !door.domains.has_slow(now)) {
+                if self.is_chosen(relay, open.is_some(), slow.is_some(), now) {
                     break;
                 }
             }
-            if (open.is_some() && slow.is_some()) || (open.is_some() && !self.doors[relay].domains.has_slow(now)) {
+            if self.is_chosen(relay, open.is_some(), slow.is_some(), now) {
                 break;
             }
         }
         self.settle_choice(relay, open, slow, wait, now)
+    }
+
+    /// Whether looking further would change nothing: a slow one whose turn it is comes first, then a free one.
+    fn is_chosen(&self, relay: usize, open: bool, slow: bool, now: Instant) -> bool {
+        let domains = &self.doors[relay].domains;
+        (slow && domains.slow_turn(now) == Turn::Now) || (open && (slow || !domains.has_slow(now)))
     }
 
     fn settle_choice(
