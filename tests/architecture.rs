@@ -173,7 +173,9 @@ fn each_power_is_used_in_its_own_room_only() {
                     faults.push(format!("{place}: {power} outside {rooms:?}"));
                 }
             }
-            for clock in clocks.iter().filter(|clock| line.contains(*clock) && source.room != "app") {
+            // Distances of time are measured by the runtime's timers, which tests pause.
+            let timers = source.path.ends_with("send/world.rs") && line.contains("tokio::time::Instant::now()");
+            for clock in clocks.iter().filter(|clock| line.contains(*clock) && source.room != "app" && !timers) {
                 faults.push(format!("{place}: {clock} outside app"));
             }
         }

@@ -47,7 +47,7 @@ pub fn words(outcome: &Outcome) -> String {
             let code = if reply.code > 0 { format!("{} ", reply.code) } else { String::new() };
             format!("{code}{} (at {})", reply.text, reply.phase)
         }
-        Outcome::NotSent => "nothing left this machine".to_owned(),
+        Outcome::NotSent | Outcome::Waits(_) => "nothing left this machine".to_owned(),
     }
 }
 

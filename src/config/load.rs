@@ -121,7 +121,8 @@ fn read(root: &Root<'_>, file: &Path) -> Option<Config> {
     if let Some(dkim) = &dkim {
         dkim::check_lists(dkim, declared(root, "list", "from"), root.source);
     }
-    let relays = every(root, "relay", |s| relay::read(s, file));
+    let position = std::cell::Cell::new(0);
+    let relays = every(root, "relay", |s| relay::read(s, file, position.replace(position.get() + 1)));
     let lists = every(root, "list", |s| sections::list(s, file));
     let sources = every(root, "source", sections::import_source);
     let known = Known { lists: ids(root, "list"), sources: [vec!["own".to_owned()], ids(root, "source")].concat() };

@@ -3,14 +3,15 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use chrono::NaiveDate;
 use percent_encoding::percent_decode_str;
 use secrecy::SecretString;
 use url::{Host, Url};
 
 use super::beside;
 use super::reader::{Section, Text, did_you_mean};
-use super::tree::{Origin, Value};
-use crate::model::relay::{Rate, TlsMode};
+use super::tree::{Entry, Origin, Value};
+use crate::model::relay::{Rate, TlsMode, WarmUp};
 use crate::model::{Fault, Relay};
 
 /// Ports of RFC 6409 (submission) and RFC 8314 (submission over TLS).
@@ -21,8 +22,11 @@ const CONNECTIONS_MAX: usize = 256;
 /// More messages in flight on one connection bring nothing, and a broken connection leaves so many in doubt.
 const WINDOW_MAX: usize = 8;
 
-/// Reads one `[[relay]]`.
-pub(super) fn read(section: &Section<'_>, file: &Path) -> Option<Relay> {
+/// A share of a thousandth is fine enough.
+const WEIGHT_MAX: usize = 1_000;
+
+/// Reads the `[[relay]]` at `position`.
+pub(super) fn read(section: &Section<'_>, file: &Path, position: usize) -> Option<Relay> {
     let name = section.required("name", "name = \"local\"", |s, key| s.parsed(key, "bad-id", crate::model::list::parse_id));
     let url = section.required("url", "url = \"smtp://user@smtp.example.com:587\"", Section::text);
     let address = url.as_ref().and_then(|url| section.check(parse_url(&url.value), "bad-url", url.origin));
@@ -31,7 +35,10 @@ pub(super) fn read(section: &Section<'_>, file: &Path) -> Option<Relay> {
     let messages_per_connection = section.count("messages_per_connection", 100, 1..=1_000_000);
     let rate = section.parsed("rate", "bad-rate", Rate::parse);
     let domain_rates = domain_rates(section);
-    section.without_effect("domain_rate", "set rate = …, which holds for the whole relay");
+    let domain_connections = domain_connections(section);
+    // Without weights the first relay has all the mail and the others stand by, in their order.
+    let weight = u32::try_from(section.count("weight", usize::from(position == 0), 0..=WEIGHT_MAX)).unwrap_or_default();
+    let warm_up = warm_up(section);
     let pipelining = section.flag("pipelining", true);
     let window = window(section, pipelining);
     let hello = section.parsed("hello", "bad-value", host_name);
@@ -51,6 +58,9 @@ pub(super) fn read(section: &Section<'_>, file: &Path) -> Option<Relay> {
         messages_per_connection,
         rate,
         domain_rates,
+        domain_connections,
+        weight,
+        warm_up,
         pipelining,
         window,
         hello,
@@ -202,26 +212,89 @@ fn check_secret(section: &Section<'_>, address: &Address, has_password: bool, ur
     }
 }
 
-/// `domain_rate = { "example.org" = "10/s" }`.
+/// `domain_rate = { "example.org" = "10/s", "*" = "50/s" }`.
 fn domain_rates(section: &Section<'_>) -> BTreeMap<String, Rate> {
-    let Some(node) = section.node("domain_rate") else { return BTreeMap::new() };
-    let Value::Table(entries) = &node.value else {
-        let fault = Fault::error("wrong-type", format!("domain_rate must be a table, not {}", node.value.kind()));
-        section.fault_at(fault.hint("write domain_rate = { \"example.org\" = \"10/s\" }"), &node.origin);
-        return BTreeMap::new();
-    };
-    let mut rates = BTreeMap::new();
-    for entry in entries {
-        let domain = section.check(host_name(&entry.key), "bad-value", &entry.key_origin);
-        let rate = match &entry.node.value {
-            Value::Text(text) => section.check(Rate::parse(text), "bad-rate", &entry.node.origin),
-            other => section.check(Err(format!("a rate must be a text, not {}", other.kind())), "wrong-type", &entry.node.origin),
+    by_domain(section, "domain_rate", "\"10/s\"", |entry| match &entry.node.value {
+        Value::Text(text) => section.check(Rate::parse(text), "bad-rate", &entry.node.origin),
+        other => section.check(Err(format!("a rate must be a text, not {}", other.kind())), "wrong-type", &entry.node.origin),
+    })
+}
+
+/// `domain_connections = { "example.org" = 2 }`.
+fn domain_connections(section: &Section<'_>) -> BTreeMap<String, usize> {
+    by_domain(section, "domain_connections", "2", |entry| {
+        let range = 1..=CONNECTIONS_MAX;
+        let number = whole(&entry.node.value).and_then(|number| usize::try_from(number).ok()).filter(|number| range.contains(number));
+        let reason = || format!("a number of connections is between 1 and {CONNECTIONS_MAX}");
+        section.check(number.ok_or_else(reason), "bad-value", &entry.node.origin)
+    })
+}
+
+/// A table of recipient domains; `*` is every domain that is not named.
+fn by_domain<T>(section: &Section<'_>, key: &'static str, example: &str, value: impl Fn(&Entry) -> Option<T>) -> BTreeMap<String, T> {
+    let hint = format!("write {key} = {{ \"example.org\" = {example} }}");
+    let mut found = BTreeMap::new();
+    for entry in table(section, key, &hint).unwrap_or_default() {
+        let domain = match entry.key.as_str() {
+            "*" => Some("*".to_owned()),
+            name => section.check(host_name(name), "bad-value", &entry.key_origin),
         };
-        if let (Some(domain), Some(rate)) = (domain, rate) {
-            rates.insert(domain, rate);
+        if let (Some(domain), Some(value)) = (domain, value(entry)) {
+            found.insert(domain, value);
         }
     }
-    rates
+    found
+}
+
+/// `warm_up = { start = "2026-12-01", days = [500, 1000] }`.
+fn warm_up(section: &Section<'_>) -> Option<WarmUp> {
+    const EXAMPLE: &str = "write warm_up = { start = \"2026-12-01\", days = [500, 1000, 2000] }";
+    let entries = table(section, "warm_up", EXAMPLE)?;
+    let (mut start, mut days) = (None, None);
+    let origin = &section.node("warm_up")?.origin;
+    for entry in entries {
+        match (entry.key.as_str(), &entry.node.value) {
+            ("start", Value::Text(text)) => {
+                let date = NaiveDate::parse_from_str(text, "%Y-%m-%d").map_err(|_| format!("{text:?} is not a date\n{EXAMPLE}"));
+                start = Some(section.check(date, "bad-value", &entry.node.origin)?);
+            }
+            ("days", Value::Array(items)) if !items.is_empty() => {
+                let read = items.iter().map(|item| whole(&item.value).and_then(|n| u64::try_from(n).ok()).filter(|n| *n > 0));
+                let read = read.collect::<Option<Vec<u64>>>().ok_or_else(|| format!("days are whole numbers from 1 on\n{EXAMPLE}"));
+                days = Some(section.check(read, "bad-value", &entry.node.origin)?);
+            }
+            ("start" | "days", _) => {
+                section.fault_at(
+                    Fault::error("wrong-type", "start is a date in quotes and days are numbers").hint(EXAMPLE),
+                    &entry.node.origin,
+                );
+                return None;
+            }
+            (other, _) => {
+                section.fault_at(Fault::error("unknown-key", format!("warm_up has no key {other:?}")).hint(EXAMPLE), &entry.key_origin);
+                return None;
+            }
+        }
+    }
+    let (Some(start), Some(days)) = (start, days) else {
+        section.fault_at(Fault::error("missing-key", "warm_up needs start and days").hint(EXAMPLE), origin);
+        return None;
+    };
+    Some(WarmUp { start, days })
+}
+
+fn whole(value: &Value) -> Option<i64> {
+    if let Value::Integer(number) = value { Some(*number) } else { None }
+}
+
+/// The entries of the table under `key`.
+fn table<'a>(section: &Section<'a>, key: &'static str, hint: &str) -> Option<&'a [Entry]> {
+    let node = section.node(key)?;
+    let Value::Table(entries) = &node.value else {
+        section.fault_at(Fault::error("wrong-type", format!("{key} must be a table, not {}", node.value.kind())).hint(hint), &node.origin);
+        return None;
+    };
+    Some(entries)
 }
 
 /// A DNS name in lower-case ASCII.

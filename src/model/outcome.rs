@@ -96,4 +96,6 @@ pub enum Outcome {
     Unknown(Reply),
     /// Nothing left us: back to the queue, no Attempt counted.
     NotSent,
+    /// Nothing left us, and its turn comes later: a pace or an allowance holds it back. No Attempt counted.
+    Waits(Reply),
 }

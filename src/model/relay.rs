@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use chrono::{Days, NaiveDate};
 use secrecy::SecretString;
 
 /// How the connection is protected.
@@ -39,14 +40,47 @@ pub struct Relay {
     pub messages_per_connection: usize,
     /// Most messages in a time.
     pub rate: Option<Rate>,
-    /// Most messages in a time to one recipient domain.
+    /// Most messages in a time to one recipient domain; `*` stands for every domain that is not named.
     pub domain_rates: BTreeMap<String, Rate>,
+    /// Most connections that carry mail to one recipient domain at once; `*` as above.
+    pub domain_connections: BTreeMap<String, usize>,
+    /// Its share of the mail, in proportion to the others'; 0 is used only while no other can be had.
+    pub weight: u32,
+    /// How much it may send on its first days.
+    pub warm_up: Option<WarmUp>,
     /// False for servers that announce PIPELINING and lie.
     pub pipelining: bool,
     /// Whole messages in flight on one connection with CHUNKING; 0 where it is not asked for.
     pub window: usize,
     /// The name we say in EHLO; the machine's when absent.
     pub hello: Option<String>,
+}
+
+/// What `named` says of `domain`: its own entry, or that of `*`.
+pub fn of_domain<'a, T>(named: &'a BTreeMap<String, T>, domain: &str) -> Option<&'a T> {
+    named.get(domain).or_else(|| named.get("*"))
+}
+
+/// How many messages a relay nobody knows yet may send on each of its first days (UTC).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WarmUp {
+    /// The first of these days.
+    pub start: NaiveDate,
+    /// Messages on each, in order; after the last there is no limit.
+    pub days: Vec<u64>,
+}
+
+impl WarmUp {
+    /// Most messages on `day`: before the start as many as on the first day, after the end any number.
+    pub fn most(&self, day: NaiveDate) -> Option<u64> {
+        let passed = usize::try_from((day - self.start).num_days()).unwrap_or(0);
+        self.days.get(passed).copied()
+    }
+
+    /// The day after the last.
+    pub fn end(&self) -> Option<NaiveDate> {
+        self.start.checked_add_days(Days::new(self.days.len() as u64))
+    }
 }
 
 /// So many messages in so much time: `100/s`, `400/min`, `10000/h`.
@@ -74,6 +108,11 @@ impl Rate {
             return Err("a rate of 0 would never send; pause the issue instead".to_owned());
         }
         Ok(Self { messages, per })
+    }
+
+    /// The time from one message to the next.
+    pub fn interval(self) -> Duration {
+        self.per / self.messages
     }
 
     /// Messages a second.

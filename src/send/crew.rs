@@ -1,26 +1,34 @@
-//! The connections at work: each takes Deliveries whose intent is durable, sends them, and reports.
+//! The connections at work: each takes Deliveries whose intent is durable, sends them, and reports. All Issues share them.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep, sleep_until};
 
 use super::connect::ConnectError;
 use super::content::Mail;
-use super::relays::{Known, Relays};
+use super::domains::Answer;
+use super::pace;
+use super::relays::{Place, Relays, Trouble};
 use super::reply::no_reply;
+use super::shop::{Pop, Shop};
 use super::smtp::{Connection, Fate, Mode};
+use super::world::instant;
 use crate::model::SubscriberId;
 use crate::model::outcome::{FailureClass, Outcome};
 
 /// A message whose connection broke is tried at once again, but not for ever: it may be what breaks them.
 const TRIES_MAX: u8 = 3;
+/// A connection that has nothing to do for so long is closed: the server would close it at a worse moment.
+const IDLE_MAX: Duration = Duration::from_secs(20);
 
 /// A Delivery on its way.
 #[derive(Debug)]
 pub struct Job {
+    /// The lane of its Issue.
+    pub lane: u64,
     /// Whose.
     pub subscriber: SubscriberId,
     /// Attempts before this one.
@@ -29,6 +37,10 @@ pub struct Job {
     pub mail: Mail,
     /// How often a connection broke under it.
     pub tries: u8,
+    /// Which relay has it, and since when, once one has.
+    pub relay: usize,
+    /// Since when.
+    pub begun: Instant,
 }
 
 /// What connections report.
@@ -38,234 +50,214 @@ pub enum Report {
     Up,
     /// A connection is gone (others may be there).
     Gone,
+    /// There may be room for more intents.
+    Room,
     /// No relay can be had: why, one reason a relay.
     Down(Vec<ConnectError>),
+    /// No relay takes mail before this instant.
+    Full(Instant),
     /// A result: the Delivery, its attempts before, and what became of it.
     Done(SubscriberId, u32, Outcome),
 }
 
-/// Deliveries that may be sent now.
-#[derive(Debug, Default)]
-pub struct Ready {
-    jobs: Mutex<(VecDeque<Job>, bool)>,
-    changed: Notify,
-}
-
-impl Ready {
-    fn lock(&self) -> MutexGuard<'_, (VecDeque<Job>, bool)> {
-        self.jobs.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// How many wait.
-    pub fn len(&self) -> usize {
-        self.lock().0.len()
-    }
-
-    /// Adds some behind the others.
-    pub fn extend(&self, jobs: impl Iterator<Item = Job>) {
-        self.lock().0.extend(jobs);
-        self.changed.notify_waiters();
-    }
-
-    /// Takes all back.
-    pub fn drain(&self) -> Vec<Job> {
-        self.lock().0.drain(..).collect()
-    }
-
-    /// No more comes: connections finish what they have and quit.
-    pub fn close(&self) -> Vec<Job> {
-        let jobs = {
-            let mut inner = self.lock();
-            inner.1 = true;
-            inner.0.drain(..).collect()
-        };
-        self.changed.notify_waiters();
-        jobs
-    }
-
-    fn is_closed(&self) -> bool {
-        self.lock().1
-    }
-
-    fn push_front(&self, job: Job) -> Option<Job> {
-        let mut inner = self.lock();
-        if inner.1 {
-            return Some(job);
-        }
-        inner.0.push_front(job);
-        drop(inner);
-        self.changed.notify_waiters();
-        None
-    }
-
-    fn try_pop(&self) -> Option<Job> {
-        self.lock().0.pop_front()
-    }
-
-    /// The next, or nothing once closed.
-    async fn pop(&self) -> Option<Job> {
-        loop {
-            let mut changed = std::pin::pin!(self.changed.notified());
-            changed.as_mut().enable();
-            {
-                let mut inner = self.lock();
-                if let Some(job) = inner.0.pop_front() {
-                    return Some(job);
-                }
-                if inner.1 {
-                    return None;
-                }
-            }
-            changed.await;
-        }
-    }
-}
-
-/// All connections of one run.
+/// All connections.
 pub struct Crew {
+    /// What there is to send.
+    pub shop: Arc<Shop>,
     relays: Arc<Relays>,
-    ready: Arc<Ready>,
-    reports: mpsc::UnboundedSender<Report>,
-    seats: JoinSet<()>,
+    seats: tokio::sync::Mutex<JoinSet<()>>,
 }
 
 impl Crew {
-    /// Nobody yet; the receiver gets what they report.
-    pub fn new(relays: Arc<Relays>, ready: Arc<Ready>) -> (Self, mpsc::UnboundedReceiver<Report>) {
-        let (reports, receiver) = mpsc::unbounded_channel();
-        (Self { relays, ready, reports, seats: JoinSet::new() }, receiver)
+    /// Nobody works yet.
+    pub fn new(relays: Arc<Relays>, shop: Arc<Shop>) -> Self {
+        Self { shop, relays, seats: tokio::sync::Mutex::default() }
     }
 
-    /// Grows to as many connections as `jobs` can use.
-    pub fn grow(&mut self, jobs: usize) {
-        while self.seats.len() < jobs.min(self.relays.connections()) {
-            let seat = Seat { relays: self.relays.clone(), ready: self.ready.clone(), reports: self.reports.clone() };
-            self.seats.spawn(seat.work());
+    /// Grows to as many connections as `jobs` more can use.
+    pub async fn grow(&self, jobs: usize) {
+        let mut seats = self.seats.lock().await;
+        while seats.try_join_next().is_some() {}
+        let wanted = (seats.len() + jobs).min(self.relays.connections());
+        while seats.len() < wanted {
+            let seat = Seat { relays: self.relays.clone(), shop: self.shop.clone() };
+            seats.spawn(seat.work());
         }
     }
 
-    /// Waits until all have finished what they have and said QUIT, at most `wait`; then cuts them off.
-    pub async fn leave(mut self, wait: Duration) {
-        let all = async { while self.seats.join_next().await.is_some() {} };
-        // Whoever is cut off here holds a Delivery whose intent stands; recovery judges it.
-        let _ = tokio::time::timeout(wait, all).await;
+    /// When no Issue is being sent any more: waits until all have finished what they have and said QUIT, at most `wait`; then cuts them off.
+    pub async fn leave(&self, wait: Duration) {
+        if !self.shop.is_closed() {
+            return;
+        }
+        let mut seats = self.seats.lock().await;
+        let all = async { while seats.join_next().await.is_some() {} };
+        let in_time = tokio::time::timeout(wait, all).await.is_ok();
+        // Whoever is cut off here holds a Delivery whose intent stands; recovery judges it. Nobody is when another Issue has begun meanwhile.
+        if !in_time && self.shop.is_closed() {
+            seats.shutdown().await;
+            self.shop.forget_flights();
+        }
     }
 }
 
 struct Seat {
     relays: Arc<Relays>,
-    ready: Arc<Ready>,
-    reports: mpsc::UnboundedSender<Report>,
+    shop: Arc<Shop>,
+}
+
+/// How the work over one connection ended.
+enum Over {
+    /// A new connection is wanted.
+    Again,
+    /// Nothing to do before this instant, or before something changes.
+    Rest(Option<Instant>),
+    /// Nothing is sent any more.
+    Closed,
+}
+
+/// What a connection does next.
+enum Next {
+    Job(Box<Job>),
+    Over(Over),
 }
 
 impl Seat {
     async fn work(self) {
         loop {
-            let connecting = self.relays.connect(|errors| self.report(Report::Down(errors)));
-            let (known, connection) = tokio::select! {
+            let connecting = self.relays.connect(|trouble| self.tell(&trouble));
+            let (place, connection) = tokio::select! {
                 biased;
                 connected = connecting => connected,
                 () = self.closed() => return,
             };
-            self.report(Report::Up);
-            let connected = known.meter().connected();
-            let more = self.serve(&known, connection).await;
+            let connected = self.relays.meter(place.relay).connected();
+            let over = self.serve(&place, connection).await;
             drop(connected);
-            self.report(Report::Gone);
-            if !more {
-                return;
+            match over {
+                Over::Again => {}
+                Over::Rest(until) => self.rest(until).await,
+                Over::Closed => return,
             }
         }
     }
 
-    /// Until no more comes.
+    fn tell(&self, trouble: &Trouble) {
+        self.shop.tell(|| match trouble {
+            Trouble::Down(errors) => Report::Down(errors.clone()),
+            Trouble::Full(until) => Report::Full(*until),
+        });
+    }
+
+    /// Until nothing is sent any more.
     async fn closed(&self) {
         loop {
-            let mut changed = std::pin::pin!(self.ready.changed.notified());
+            let mut changed = std::pin::pin!(self.shop.changed.notified());
             changed.as_mut().enable();
-            if self.ready.lock().1 {
+            if self.shop.is_closed() {
                 return;
             }
             changed.await;
         }
     }
 
-    /// Sends over one connection until it is over; false when no more comes.
-    async fn serve(&self, known: &Arc<Known>, mut connection: Connection) -> bool {
+    /// Waits without a connection. The place is kept: a relay whose connections rest is up.
+    async fn rest(&self, until: Option<Instant>) {
+        let wake = async { if let Some(until) = until { sleep_until(until).await } else { self.shop.changed.notified().await } };
+        tokio::select! {
+            biased;
+            () = wake => {}
+            () = self.closed() => {}
+        }
+    }
+
+    /// Sends over one connection until it is over.
+    async fn serve(&self, place: &Place, mut connection: Connection) -> Over {
         // On their way over this connection, or about to be: the first is the one whose result comes next.
         let mut flight: VecDeque<Job> = VecDeque::new();
         let mut sent = false;
         loop {
-            if self.ready.is_closed() && connection.only_opened() {
+            if flight.front().is_some_and(|job| self.shop.is_closing(job.lane)) && connection.only_opened() {
                 // Where sending is to stop, it stops before the content of what has only its envelope on the wire.
                 flight.into_iter().rev().for_each(|job| self.again(job));
                 connection.quit().await;
-                return false;
+                return Over::Again;
             }
             if flight.is_empty() {
-                let Some(job) = self.next(known).await else {
-                    connection.quit().await;
-                    return false;
-                };
-                flight.push_back(job);
+                match self.next(place).await {
+                    Next::Job(job) => flight.push_back(*job),
+                    Next::Over(over) => {
+                        connection.quit().await;
+                        return over;
+                    }
+                }
             }
             while flight.len() <= connection.ahead()
-                && let Some(job) = self.next_at_once(known)
+                && !self.relays.is_wanted_elsewhere(place.relay)
+                && let Pop::Job(job) = self.shop.pop(place.relay, instant())
             {
-                flight.push_back(job);
+                flight.push_back(*job);
             }
-            flight.iter_mut().for_each(|job| job.mail.careful = known.wary().is_careful(&job.mail.to));
+            flight.iter_mut().for_each(|job| job.mail.careful = self.relays.wary(place.relay).is_careful(&job.mail.to));
             let mails: Vec<&Mail> = flight.iter().map(|job| &job.mail).collect();
             let delivered = connection.send(&mails).await;
             let Some(job) = flight.pop_front() else { continue };
             if matches!(delivered.outcome, Outcome::Sent(_)) {
-                known.accepted();
+                self.relays.accepted(place.relay);
                 sent = true;
             }
-            known.wary().note(&job.mail.to, &delivered.outcome);
+            self.relays.wary(place.relay).note(&job.mail.to, &delivered.outcome);
             self.settle(job, delivered.outcome, delivered.fate, connection.mode());
+            // What rides behind begins when the one before it is through.
+            let now = instant();
+            flight.iter_mut().for_each(|job| job.begun = now);
             if delivered.fate != Fate::Open {
                 flight.into_iter().rev().for_each(|job| self.again(job));
-                self.judge(known, (connection.mode(), connection.is_unfit_for_window()), delivered.fate, sent).await;
+                self.judge(place.relay, (connection.mode(), connection.is_unfit_for_window()), delivered.fate, sent).await;
                 connection.quit().await;
-                return true;
+                return Over::Again;
             }
         }
     }
 
-    /// The next Delivery, in the relay's pace.
-    async fn next(&self, known: &Known) -> Option<Job> {
-        let job = self.ready.pop().await?;
-        if let Some(pacer) = known.pacer() {
+    /// The next Delivery whose turn it is.
+    async fn next(&self, place: &Place) -> Next {
+        let idle = instant() + IDLE_MAX;
+        loop {
+            let mut changed = std::pin::pin!(self.shop.changed.notified());
+            changed.as_mut().enable();
+            if self.relays.is_wanted_elsewhere(place.relay) {
+                return Next::Over(Over::Again);
+            }
+            let until = match self.shop.pop(place.relay, instant()) {
+                Pop::Job(job) => return Next::Job(job),
+                Pop::Closed => return Next::Over(Over::Closed),
+                Pop::Leave => return Next::Over(Over::Again),
+                Pop::Wait(until) => until,
+            };
+            if until.is_some_and(|until| until > idle) || instant() >= idle {
+                return Next::Over(Over::Rest(until));
+            }
+            let wake = async { if let Some(until) = until { sleep_until(until).await } else { sleep(IDLE_MAX).await } };
             tokio::select! {
                 biased;
-                () = pacer.take() => {}
-                () = self.closed() => {
-                    self.again(job);
-                    return None;
-                }
+                () = changed => {}
+                () = wake => {}
             }
         }
-        Some(job)
-    }
-
-    /// One that may go without waiting, to ride behind the present one.
-    fn next_at_once(&self, known: &Known) -> Option<Job> {
-        let paced = known.pacer().filter(|pacer| pacer.try_take());
-        if known.pacer().is_some() && paced.is_none() {
-            return None;
-        }
-        let job = self.ready.try_pop();
-        if let (None, Some(pacer)) = (&job, paced) {
-            pacer.give_back();
-        }
-        job
     }
 
     /// Reports a result; what did not leave is tried again at once, a few times.
     fn settle(&self, job: Job, outcome: Outcome, fate: Fate, mode: Mode) {
+        let answer = match &outcome {
+            Outcome::Sent(_) => Answer::Accepted,
+            Outcome::NotSent | Outcome::Waits(_) => Answer::None,
+            throttle if pace::asks_to_slow_down(throttle) => Answer::Throttled,
+            _ => Answer::Refused,
+        };
         if outcome != Outcome::NotSent {
-            return self.report(Report::Done(job.subscriber, job.attempts, outcome));
+            self.shop.end(&job, answer, instant(), self.relays.chance());
+            return self.done(&job, outcome);
         }
         // A throttled connection is no fault of the message, and one that did not stand its mode gets another chance in a lower one.
         let at_fault = matches!(fate, Fate::Lost | Fate::Open) || (mode == Mode::Sequential && fate > Fate::Lost);
@@ -273,35 +265,35 @@ impl Seat {
         if tries < TRIES_MAX {
             return self.again(Job { tries, ..job });
         }
+        self.shop.end(&job, answer, instant(), self.relays.chance());
         let reply = no_reply("data", &format!("the connection broke {tries} times before this message was taken"));
-        let outcome = Outcome::Deferred { class: FailureClass::Relay, reply, retry_after: None };
-        self.report(Report::Done(job.subscriber, job.attempts, outcome));
+        self.done(&job, Outcome::Deferred { class: FailureClass::Relay, reply, retry_after: None });
     }
 
-    /// Back to the head of the queue; when nothing is sent any more, back to the ledger.
+    /// Back to the head of its lane; when its Issue is not sent any more, back to the ledger.
     fn again(&self, job: Job) {
-        if let Some(job) = self.ready.push_front(job) {
-            self.report(Report::Done(job.subscriber, job.attempts, Outcome::NotSent));
+        self.shop.end(&job, Answer::None, instant(), self.relays.chance());
+        if let Some(job) = self.shop.again(job) {
+            self.done(&job, Outcome::NotSent);
         }
     }
 
+    fn done(&self, job: &Job, outcome: Outcome) {
+        self.shop.report(job, Report::Done(job.subscriber, job.attempts, outcome));
+    }
+
     /// What the end of a connection says about the relay.
-    async fn judge(&self, known: &Arc<Known>, (mode, unfit): (Mode, bool), fate: Fate, sent: bool) {
+    async fn judge(&self, relay: usize, (mode, unfit): (Mode, bool), fate: Fate, sent: bool) {
         match fate {
-            _ if unfit => known.step_down(mode, &self.relays).await,
-            Fate::Dead => known.strike(mode, &self.relays).await,
-            Fate::Distrusted => known.step_down(mode, &self.relays).await,
+            _ if unfit => self.relays.step_down(relay, mode).await,
+            Fate::Dead => self.relays.strike(relay, mode).await,
+            Fate::Distrusted => self.relays.step_down(relay, mode).await,
             _ => {}
         }
         match fate {
             Fate::Lost if sent => {}
-            Fate::Lost | Fate::Throttled => known.leave_alone(&self.relays),
+            Fate::Lost | Fate::Throttled => self.relays.leave_alone(relay),
             _ => {}
         }
-    }
-
-    fn report(&self, report: Report) {
-        // Nobody listens any more only when the run was cut off; recovery judges what was on its way.
-        let _ = self.reports.send(report);
     }
 }

@@ -8,17 +8,21 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use tokio::sync::mpsc::{self, UnboundedReceiver};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::alarm::{Alarm, Judged};
-use super::batch::{Batch, Made};
+use super::batch::{Batch, Grants, Made, Parked};
 use super::connect::{ConnectError, ConnectFault};
-use super::crew::{Crew, Ready, Report};
+use super::crew::{Crew, Report};
+use super::lane::Counter;
 use super::ledger::Ledger;
 use super::press::Press;
 use super::relays::Relays;
+use super::reply::no_reply;
+use super::reserve::reserve;
 use super::retry;
-use super::world::World;
+use super::world::{World, instant};
 use crate::config::OnUnknown;
 use crate::model::{Clock, IssueId, IssueStatus, Outcome, SubscriberId, Timestamp};
 use crate::store::deliveries::{Lease, Leased, Record};
@@ -34,6 +38,10 @@ const CLAIM_MAX: u32 = 512;
 /// How long a claim lasts unless renewed; renewed at a third. One that nobody has taken meanwhile is good for longer, and nobody else waits
 /// for its end, because the next process on the same file takes everything over at once.
 const LEASE: Duration = Duration::from_secs(120);
+/// More is claimed when so many fit: small claims cost as much as big ones.
+const CLAIM_MIN: usize = 128;
+/// A day has begun for certain so long after its midnight.
+const DAY_BEGUN: Duration = Duration::from_secs(1);
 /// The same where other workers wait for what a dead one held: they go on within 30 s, and two renewals may be lost before a living one is taken for dead.
 const LEASE_SHARED: Duration = Duration::from_secs(20);
 /// Deliveries composed in one go on a thread of their own.
@@ -61,6 +69,8 @@ pub struct Means {
     pub store: Arc<dyn Ledger>,
     /// The relays as known.
     pub relays: Arc<Relays>,
+    /// The connections to them, which all Issues share.
+    pub crew: Arc<Crew>,
     /// The time.
     pub clock: Clock,
     /// Chance and threads.
@@ -115,6 +125,8 @@ pub enum End {
     Halted,
     /// No relay can be had: why.
     Unreachable(String),
+    /// No relay takes more before this instant: why.
+    Full(Timestamp, String),
 }
 
 /// One run.
@@ -122,16 +134,11 @@ pub struct Run {
     means: Means,
     issue: IssueId,
     press: Arc<Press>,
-    ready: Arc<Ready>,
-    crew: Crew,
+    lane: Counter,
     reports: UnboundedReceiver<Report>,
     alarm: Alarm,
-    /// Connections ready for mail.
-    live: usize,
     ever_up: bool,
     downs: u32,
-    /// Connections there may be; each of them says once when none can be had.
-    seats: u32,
     stop: CancellationToken,
     /// How long a claim lasts.
     lease: Duration,
@@ -142,30 +149,25 @@ pub struct Run {
 impl Run {
     /// Prepares; `accepted_ever` tells whether a relay accepted anything of this Issue before.
     pub fn new(means: Means, issue: IssueId, press: Arc<Press>, accepted_ever: bool) -> Self {
-        let ready = Arc::new(Ready::default());
-        let (crew, reports) = Crew::new(means.relays.clone(), ready.clone());
+        let (reports_to, reports) = mpsc::unbounded_channel();
+        let lane = means.crew.shop.open_lane(reports_to);
         let alarm = Alarm::new(accepted_ever);
+        let ever_up = lane.live() > 0;
         let lease = if means.store.is_shared() { LEASE_SHARED } else { LEASE };
-        Self {
-            means,
-            issue,
-            press,
-            ready,
-            crew,
-            reports,
-            alarm,
-            live: 0,
-            ever_up: false,
-            downs: 0,
-            seats: 1,
-            lease,
-            stop: CancellationToken::new(),
-            end: None,
-        }
+        let stop = CancellationToken::new();
+        Self { means, issue, press, lane, reports, alarm, ever_up, downs: 0, lease, stop, end: None }
     }
 
-    /// Delivers batch after batch. On an error (fenced, or the store failed) everything is dropped and nothing more is recorded.
-    pub async fn until_nothing_is_due(mut self, stop: &CancellationToken) -> Result<End> {
+    /// Delivers claim after claim. On an error (fenced, or the store failed) everything is dropped and nothing more is recorded.
+    pub async fn until_nothing_is_due(self, stop: &CancellationToken) -> Result<End> {
+        let crew = self.means.crew.clone();
+        let ended = self.all_claims(stop).await;
+        // The lane is closed by now; when it was the last, the connections say QUIT.
+        crew.leave(LEAVE).await;
+        ended
+    }
+
+    async fn all_claims(mut self, stop: &CancellationToken) -> Result<End> {
         self.stop = stop.clone();
         loop {
             if stop.is_cancelled() {
@@ -177,24 +179,24 @@ impl Run {
             let Means { store, worker, clock, .. } = &self.means;
             let claimed = self.surely(|| Box::pin(store.claim(self.issue, worker, CLAIM_MAX, self.lease, clock.now()))).await?;
             let Some((lease, leased)) = claimed else { break };
-            self.crew.grow(leased.len());
-            let seats = leased.len().min(self.means.relays.connections());
-            self.seats = self.seats.max(u32::try_from(seats).unwrap_or(u32::MAX));
             self.batch(lease, leased, stop).await?;
         }
-        self.ready.close();
-        self.crew.leave(LEAVE).await;
+        if let Some(End::Full(until, reason)) = &self.end {
+            let Means { store, clock, .. } = &self.means;
+            self.surely(|| Box::pin(store.hold_queued(self.issue, *until, reason, clock.now()))).await?;
+        }
         Ok(self.end.unwrap_or(End::NothingDue))
     }
 
-    /// One claim from its first message to its release.
+    /// One claim from its first message to its release. More is claimed under the same lease as room comes, so that slow Deliveries hold up no others.
     async fn batch(&mut self, lease: Lease, leased: Vec<Leased>, stop: &CancellationToken) -> Result<()> {
-        let mut batch = Batch::new(lease, leased.len(), self.means.relays.in_flight());
-        let mut made = self.compose(leased);
+        let mut batch = Batch::new(lease, self.means.relays.in_flight());
+        let mut made = self.begin(&mut batch, leased).await;
         let mut renew = tokio::time::interval(self.lease / 3);
         renew.reset();
         let mut look = looks();
-        let (mut winding_up, mut drain) = (false, None);
+        let (mut exhausted, mut winding_up, mut drain) = (false, false, None);
+        let shop = self.lane.shop().clone();
         while !batch.is_settled(self.end.is_some()) {
             if self.end.is_some() && !winding_up {
                 made.close();
@@ -203,8 +205,18 @@ impl Run {
                 continue;
             }
             self.look_at_alarm(&mut batch).await?;
-            if batch.wants_commit(self.grants_now(&batch), self.ready.len(), self.alarm.held()) {
-                self.commit(&mut batch).await?;
+            if !exhausted && self.end.is_none() && batch.is_composed() && batch.unsettled() + CLAIM_MIN <= CLAIM_MAX as usize {
+                let room = CLAIM_MAX as usize - batch.unsettled();
+                let more = self.more(&batch.lease, room).await?;
+                exhausted = more.is_empty();
+                made = self.begin(&mut batch, more).await;
+                continue;
+            }
+            self.lane.foresee(self.end.is_none() && (batch.has_more() || !exhausted));
+            let (ready, held) = self.lane.waiting(instant());
+            let grants = self.grants_now(&batch, held);
+            if batch.wants_commit(&grants, ready, self.alarm.held()) {
+                self.commit(&mut batch, grants, ready).await?;
                 continue;
             }
             tokio::select! {
@@ -215,8 +227,14 @@ impl Run {
                     self.end.get_or_insert(End::Stopped);
                     drain = Some(Box::pin(tokio::time::sleep(DRAIN)));
                 }
-                _ = look.tick(), if self.end.is_none() => self.end = self.means.halted(self.issue).await.then_some(End::Halted),
+                _ = look.tick(), if self.end.is_none() => {
+                    self.end = self.means.halted(self.issue).await.then_some(End::Halted);
+                    // Something may have become due meanwhile, and whoever waits for the store to give out time asks again.
+                    exhausted = false;
+                    shop.changed.notify_waiters();
+                }
                 made = made.recv(), if batch.takes_more() && self.end.is_none() => self.take(made, &mut batch).await?,
+                () = shop.asked.notified() => reserve(&shop, &*self.means.store, &self.means.clock).await,
                 () = batch.timer.wait() => batch.timer.ring(),
                 _ = renew.tick() => {
                     let Means { store, clock, .. } = &self.means;
@@ -227,6 +245,19 @@ impl Run {
         }
         let Means { store, clock, .. } = &self.means;
         self.surely(|| Box::pin(store.release(&batch.lease, clock.now()))).await
+    }
+
+    /// Claims more under the same lease.
+    async fn more(&self, lease: &Lease, room: usize) -> Result<Vec<Leased>> {
+        let (Means { store, clock, .. }, room) = (&self.means, u32::try_from(room).unwrap_or(CLAIM_MAX));
+        self.surely(|| Box::pin(store.claim_more(lease, room, clock.now()))).await
+    }
+
+    /// Begins with what was claimed: connections for it, and composing.
+    async fn begin(&self, batch: &mut Batch, leased: Vec<Leased>) -> mpsc::Receiver<Vec<Made>> {
+        batch.claimed(leased.len());
+        self.means.crew.grow(leased.len()).await;
+        self.compose(leased)
     }
 
     /// Composes in chunks beside the sending, two at a time, a little ahead of the sending.
@@ -252,20 +283,27 @@ impl Run {
         made
     }
 
-    /// How many intents may be granted now: none while no connection could take them.
-    fn grants_now(&self, batch: &Batch) -> usize {
-        if self.live == 0 || self.end.is_some() { 0 } else { batch.room() }
+    /// Which intents may be granted now: none while no connection could take them.
+    fn grants_now(&self, batch: &Batch, held: usize) -> Grants {
+        if self.lane.live() == 0 || self.end.is_some() {
+            return Grants::default();
+        }
+        batch.room(&self.lane, held, UNRECORDED_MAX + self.means.relays.in_flight())
     }
 
     /// Results and intents in one durable step; then the intents that stand may be sent.
-    async fn commit(&mut self, batch: &mut Batch) -> Result<()> {
-        let group = batch.group(self.grants_now(batch), self.ready.len());
+    async fn commit(&mut self, batch: &mut Batch, grants: Grants, ready: usize) -> Result<()> {
+        let group = batch.group(grants, ready);
         let intents: Vec<SubscriberId> = group.jobs.iter().map(|job| job.subscriber).collect();
         let Means { store, clock, .. } = &self.means;
         let standing = self.surely(|| Box::pin(store.commit(&batch.lease, &group.records, &intents, clock.now()))).await?;
         group.records.iter().for_each(|record| metrics::outcome(&record.outcome, record.next_at.is_some()));
         let dropped = standing.len() < intents.len();
-        self.ready.extend(batch.granted(group, &standing).into_iter());
+        let jobs = batch.granted(group, &standing);
+        self.lane.extend(jobs, batch.open());
+        let mut parked = batch.sort(&self.lane);
+        parked.extend(self.lane.pull(instant()));
+        self.park(parked, batch);
         if dropped && self.end.is_none() {
             let row = self.surely(|| Box::pin(self.means.store.issue(self.issue))).await?;
             if row.is_none_or(|row| row.status != IssueStatus::Sending) {
@@ -273,6 +311,17 @@ impl Run {
             }
         }
         Ok(())
+    }
+
+    /// These wait in the ledger until their domain's turn comes.
+    fn park(&self, parked: Vec<Parked>, batch: &mut Batch) {
+        let (now, here) = (self.means.clock.now(), instant());
+        let record = |parked: Parked| Record {
+            subscriber: parked.subscriber,
+            outcome: Outcome::Waits(no_reply("pace", &self.lane.why(&parked.domain, here))),
+            next_at: Some(now.plus(parked.wait)),
+        };
+        batch.add(parked.into_iter().map(record).collect());
     }
 
     /// A step of the ledger that failed is made again, the same, until the store can: nothing is sent meanwhile without its intent, and no result is dropped.
@@ -302,7 +351,9 @@ impl Run {
     }
 
     async fn take(&mut self, made: Option<Vec<Made>>, batch: &mut Batch) -> Result<()> {
-        for (subscriber, attempts, outcome) in batch.take(made) {
+        let (broken, parked) = batch.take(&self.lane, made);
+        self.park(parked, batch);
+        for (subscriber, attempts, outcome) in broken {
             self.hear(Report::Done(subscriber, attempts, outcome), batch).await?;
         }
         Ok(())
@@ -311,19 +362,29 @@ impl Run {
     async fn hear(&mut self, report: Report, batch: &mut Batch) -> Result<()> {
         match report {
             Report::Up => {
-                self.live += 1;
                 self.ever_up = true;
                 self.downs = 0;
             }
-            Report::Gone => self.live -= 1,
-            Report::Down(errors) if self.live == 0 => self.down(&errors, batch).await?,
+            Report::Gone | Report::Room => {}
+            Report::Down(errors) if self.lane.live() == 0 => self.down(&errors, batch).await?,
             Report::Down(_) => {}
+            Report::Full(until) => self.full(until),
             Report::Done(subscriber, attempts, outcome) => {
                 let record = self.record(subscriber, attempts, outcome);
                 self.judged(|alarm| alarm.judge(record), batch).await?;
             }
         }
         Ok(())
+    }
+
+    /// The relays take no more today: what is left waits in the ledger.
+    fn full(&mut self, until: Instant) {
+        // A little later: two clocks may differ, and a moment before midnight it is still today.
+        let at = self.means.clock.now().plus(until - instant() + DAY_BEGUN);
+        let names = self.means.relays.names_with_warm_up().join(", ");
+        let reason = format!("relay {names} has sent what its warm-up allows for today; goes on at {}", at.rfc3339());
+        tracing::warn!(issue = self.issue.0, "waits: {reason}");
+        self.end.get_or_insert(End::Full(at, reason));
     }
 
     /// What is written of a result: a deferred one gets its next time, or none when it is too old.
@@ -365,14 +426,14 @@ impl Run {
     async fn down(&mut self, errors: &[ConnectError], batch: &mut Batch) -> Result<()> {
         self.downs += 1;
         let reason = errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
-        batch.add(self.ready.drain().into_iter().map(|job| not_sent(job.subscriber)).collect());
+        batch.add(self.lane.drain(false).into_iter().map(|job| not_sent(job.subscriber)).collect());
         // A relay that loses its TLS for a moment gets a few tries; a login or a flat refusal does not mend itself.
-        let tries = if errors.iter().any(|error| error.fault == ConnectFault::Tls) { DOWNS_MAX.saturating_mul(self.seats) } else { 1 };
+        let tries = if errors.iter().any(|error| error.fault == ConnectFault::Tls) { DOWNS_MAX } else { 1 };
         let hopeless = errors.iter().all(|error| error.fault != ConnectFault::Unreachable);
         if hopeless && !errors.is_empty() && self.downs >= tries {
             return self.pause(&format!("no relay takes our mail: {reason}. Nothing is lost: mend it, then resume")).await;
         }
-        if !self.means.patient && !self.ever_up && self.downs >= DOWNS_MAX.saturating_mul(self.seats) {
+        if !self.means.patient && !self.ever_up && self.downs >= DOWNS_MAX {
             self.end.get_or_insert(End::Unreachable(reason));
         }
         Ok(())
@@ -392,7 +453,7 @@ impl Run {
     /// Nothing new is begun: what waits goes back, what is on its way is awaited.
     fn wind_up(&mut self, batch: &mut Batch) {
         batch.drop_wanted();
-        batch.add(self.ready.close().into_iter().map(|job| not_sent(job.subscriber)).collect());
+        batch.add(self.lane.drain(true).into_iter().map(|job| not_sent(job.subscriber)).collect());
         batch.add(self.alarm.give_back());
     }
 }

@@ -8,6 +8,7 @@ use crate::config::OnUnknown;
 use crate::model::{Counts, Frozen, IssueId, SubscriberId, Timestamp};
 use crate::store::deliveries::{Lease, Leased, Record, Recovered};
 use crate::store::issues::IssueRow;
+use crate::store::paces::Slice;
 use crate::store::{Result, Store};
 
 /// The ledger's answer, when it comes.
@@ -54,6 +55,23 @@ pub trait Ledger: Send + Sync {
         intents: &'a [SubscriberId],
         now: Timestamp,
     ) -> Answer<'a, Vec<SubscriberId>>;
+    /// Claims more under a lease there is. A ledger that cannot gives none, and what is left is claimed anew.
+    fn claim_more<'a>(&'a self, _lease: &'a Lease, _limit: u32, _now: Timestamp) -> Answer<'a, Vec<Leased>> {
+        Box::pin(std::future::ready(Ok(Vec::new())))
+    }
+    /// Everything queued waits until an instant. A ledger that cannot holds none, and it is tried again at the next look.
+    fn hold_queued<'a>(&'a self, _issue: IssueId, _until: Timestamp, _reason: &'a str, _now: Timestamp) -> Answer<'a, u64> {
+        Box::pin(std::future::ready(Ok(0)))
+    }
+    /// Gives out slices of time. A ledger without memory gives them at once.
+    fn reserve_slices<'a>(&'a self, slices: &'a [Slice], now: Timestamp) -> Answer<'a, Vec<Timestamp>> {
+        Box::pin(std::future::ready(Ok(vec![now; slices.len()])))
+    }
+    /// Gives out messages of a day. A ledger without memory gives all.
+    fn reserve_messages<'a>(&'a self, _relay: &'a str, _day: i64, wanted: u64, _most: u64) -> Answer<'a, u64> {
+        Box::pin(std::future::ready(Ok(wanted)))
+    }
+
     /// A small fact kept under `key`. A ledger that keeps none has forgotten it.
     fn fact<'a>(&'a self, _key: &'a str) -> Answer<'a, Option<String>> {
         Box::pin(std::future::ready(Ok(None)))
@@ -124,6 +142,22 @@ impl Ledger for Store {
         now: Timestamp,
     ) -> Answer<'a, Vec<SubscriberId>> {
         Box::pin(self.commit(lease, results, intents, now))
+    }
+
+    fn claim_more<'a>(&'a self, lease: &'a Lease, limit: u32, now: Timestamp) -> Answer<'a, Vec<Leased>> {
+        Box::pin(self.claim_more(lease, limit, now))
+    }
+
+    fn hold_queued<'a>(&'a self, issue: IssueId, until: Timestamp, reason: &'a str, now: Timestamp) -> Answer<'a, u64> {
+        Box::pin(self.hold_queued(issue, until, reason, now))
+    }
+
+    fn reserve_slices<'a>(&'a self, slices: &'a [Slice], now: Timestamp) -> Answer<'a, Vec<Timestamp>> {
+        Box::pin(self.reserve_slices(slices, now))
+    }
+
+    fn reserve_messages<'a>(&'a self, relay: &'a str, day: i64, wanted: u64, most: u64) -> Answer<'a, u64> {
+        Box::pin(self.reserve_messages(relay, day, wanted, most))
     }
 
     fn fact<'a>(&'a self, key: &'a str) -> Answer<'a, Option<String>> {

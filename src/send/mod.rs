@@ -5,19 +5,24 @@
 
 pub mod alarm;
 mod batch;
+pub mod breaker;
 pub mod classify;
 pub mod connect;
 pub mod content;
 mod crew;
+pub mod domains;
 pub mod hello;
 mod issue;
 pub mod ladder;
+mod lane;
 pub mod ledger;
 pub mod pace;
 mod press;
 mod relays;
 pub mod reply;
+mod reserve;
 pub mod retry;
+mod shop;
 pub mod smtp;
 mod tcp;
 pub mod transaction;
@@ -26,18 +31,23 @@ mod window;
 pub mod wire;
 pub mod world;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
 use tokio_util::sync::CancellationToken;
 
 use self::connect::Trust;
 use self::content::Mail;
+use self::crew::Crew;
 use self::issue::{End, Means, Run};
 use self::ladder::Memory;
 use self::ledger::Ledger;
 use self::press::Press;
 use self::relays::Relays;
+use self::shop::Shop;
 use self::smtp::{Mode, Timeouts};
 use self::world::World;
 use crate::compose;
@@ -51,6 +61,8 @@ pub use self::issue::{GROUP_WAIT, UNRECORDED_MAX};
 
 /// How often the service looks for something due.
 const LOOK: Duration = Duration::from_secs(1);
+/// So many Issues are sent at once; more wait until one of them is through. Each needs some megabytes.
+const ISSUES_MAX: usize = 16;
 /// A probe is for a person who waits.
 const PROBE_WAIT: Duration = Duration::from_secs(10);
 
@@ -113,16 +125,16 @@ impl Sender {
         let world = World::default();
         let store: Arc<dyn Ledger> = Arc::new(store);
         let memory = Memory { ledger: store.clone(), clock: clock.clone() };
-        let known = Arc::new(Relays::new(relays, trust.clone(), timeouts.clone(), world.clone(), memory));
+        let crew = crew(relays, &trust, &timeouts, &world, memory);
         let worker = format!("{}-{:08x}", std::process::id(), rand::random::<u32>());
-        let means = Means { store, relays: known, clock, world, worker, on_unknown, patient: false };
+        let means = Means { store, relays: crew.0, crew: crew.1, clock, world, worker, on_unknown, patient: false };
         Self { means, relays: relays.to_vec(), trust, timeouts, key, site_url: site_url.to_owned(), dkim: None }
     }
 
     /// The same in another world.
     pub fn within(mut self, world: World) -> Self {
         let memory = Memory { ledger: self.means.store.clone(), clock: self.means.clock.clone() };
-        self.means.relays = Arc::new(Relays::new(&self.relays, self.trust.clone(), self.timeouts.clone(), world.clone(), memory));
+        (self.means.relays, self.means.crew) = crew(&self.relays, &self.trust, &self.timeouts, &world, memory);
         self.means.world = world;
         self
     }
@@ -132,26 +144,50 @@ impl Sender {
         self.deliver(issue, stop, self.means.clone()).await
     }
 
-    /// Delivers whatever is due, Issue after Issue, until `stop` is cancelled.
+    /// Delivers whatever is due, several Issues side by side, until `stop` is cancelled. They share the connections and take turns.
     pub async fn run(&self, stop: CancellationToken) -> Result<(), SendError> {
         let means = Means { patient: true, ..self.means.clone() };
+        let mut going = FuturesUnordered::new();
+        let mut under_way = BTreeSet::new();
+        let mut first = true;
         while !stop.is_cancelled() {
-            if let Err(error) = self.round(&means, &stop).await {
-                tracing::error!("sending was interrupted: {error}");
+            let mut look = std::pin::pin!(self.look(&means, !std::mem::take(&mut first), &stop));
+            let due = loop {
+                tokio::select! {
+                    biased;
+                    Some((issue, ended)) = going.next() => {
+                        under_way.remove(&issue);
+                        say_if_interrupted(ended);
+                    }
+                    due = &mut look => break due,
+                }
+            };
+            for issue in due {
+                if !stop.is_cancelled() && under_way.len() < ISSUES_MAX && under_way.insert(issue) {
+                    let (means, stop) = (means.clone(), stop.clone());
+                    going.push(async move { (issue, self.deliver(issue, &stop, means).await) });
+                }
             }
-            // Stopped or not: the loop's condition tells.
-            let _ = tokio::time::timeout(LOOK, stop.cancelled()).await;
+        }
+        while let Some((_, ended)) = going.next().await {
+            say_if_interrupted(ended);
         }
         Ok(())
     }
 
-    /// One look at the ledger: takes leases back from the dead, then delivers every Issue that has something due.
-    async fn round(&self, means: &Means, stop: &CancellationToken) -> Result<(), SendError> {
-        means.store.recover(false, means.on_unknown, means.clock.now()).await?;
-        for issue in means.store.sendable_issues(means.clock.now()).await? {
-            self.deliver(issue, stop, means.clone()).await?;
+    /// One look at the ledger, after a wait: takes leases back from the dead; gives every Issue that has something due.
+    async fn look(&self, means: &Means, wait: bool, stop: &CancellationToken) -> Vec<IssueId> {
+        if wait && tokio::time::timeout(LOOK, stop.cancelled()).await.is_ok() {
+            return Vec::new();
         }
-        Ok(())
+        let look = async {
+            means.store.recover(false, means.on_unknown, means.clock.now()).await?;
+            means.store.sendable_issues(means.clock.now()).await
+        };
+        look.await.unwrap_or_else(|error| {
+            say_if_interrupted(Err(error.into()));
+            Vec::new()
+        })
     }
 
     async fn deliver(&self, issue: IssueId, stop: &CancellationToken, means: Means) -> Result<(), SendError> {
@@ -169,7 +205,7 @@ impl Sender {
             let run = Run::new(means.clone(), issue, press.clone(), before.sent > 0);
             match run.until_nothing_is_due(stop).await? {
                 End::Unreachable(reason) => return Err(SendError::Unreachable(reason)),
-                End::Stopped | End::Halted => return Ok(()),
+                End::Stopped | End::Halted | End::Full(..) => return Ok(()),
                 End::NothingDue => {}
             }
             let now = store.counts(issue).await?;
@@ -219,6 +255,19 @@ impl Sender {
         }
         Outcome::Deferred { class: FailureClass::Relay, reply: last, retry_after: None }
     }
+}
+
+fn say_if_interrupted(ended: Result<(), SendError>) {
+    if let Err(error) = ended {
+        tracing::error!("sending was interrupted: {error}");
+    }
+}
+
+/// Relays nobody knows anything of yet, and the connections to them.
+fn crew(relays: &[Relay], trust: &Trust, timeouts: &Timeouts, world: &World, memory: Memory) -> (Arc<Relays>, Arc<Crew>) {
+    let shop = Arc::new(Shop::new(relays));
+    let relays = Arc::new(Relays::new(relays, shop.clone(), trust.clone(), timeouts.clone(), world.clone(), memory));
+    (relays.clone(), Arc::new(Crew::new(relays, shop)))
 }
 
 /// Connects to a relay, secures, logs in and quits; tells what it offers, or what went wrong.

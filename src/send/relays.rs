@@ -1,168 +1,330 @@
-//! The Relays as they are known to be at this moment: which to try, how far to trust it, how fast to go.
+//! The Relays as they are known to be at this moment: which to connect to, and how far to trust it.
+//!
+//! Those with a weight share the mail; one without stands by until none of these can be had. A relay that fails is left alone for a while by its
+//! breaker, and the connections that it would have had go to another.
 
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::SeqCst};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
+use tokio::time::{Instant, sleep_until};
 
+use super::breaker::{Breaker, May};
 use super::connect::{ConnectError, ConnectFault, Trust, connect_through};
 use super::ladder::{Ladder, Memory};
-use super::pace::Pacer;
-use super::retry;
+use super::shop::Shop;
 use super::smtp::{Connection, Mode, Timeouts};
 use super::wary::Wary;
-use super::world::World;
+use super::world::{World, instant};
 use crate::model::{Relay, Timestamp};
 use crate::telemetry::metrics::{self, Phase, Timer};
 
 /// All Relays, in order of preference.
 pub struct Relays {
-    relays: Vec<Arc<Known>>,
+    known: Vec<Known>,
+    shop: Arc<Shop>,
     trust: Trust,
     timeouts: Timeouts,
     world: World,
     memory: Memory,
-    /// A relay may be tried again.
-    cooled: Arc<Notify>,
+    /// A relay may be tried again, or has room.
+    changed: Notify,
 }
 
 /// One Relay and what we have learnt about it.
-pub struct Known {
+struct Known {
     relay: Relay,
-    pacer: Option<Pacer>,
+    state: Mutex<State>,
     ladder: Mutex<Ladder>,
     wary: Wary,
     /// What earlier processes learnt was looked up.
     recalled: AtomicBool,
-    /// Failures in a row: to connect, or to get anything accepted.
-    failures: AtomicU32,
-    /// Left alone for now.
-    cooling: AtomicBool,
-    /// Held while connecting, so that one connection finds out for all.
-    dialing: tokio::sync::Mutex<()>,
-    fault: Mutex<Option<ConnectError>>,
+}
+
+struct State {
+    breaker: Breaker,
+    /// Connections there are or will be.
+    open: usize,
+    fault: Option<ConnectError>,
+}
+
+/// How one relay looks to somebody who wants a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Look {
+    /// There is room.
+    Free,
+    /// It is up and has as many connections as it may, or takes no more of them before this instant.
+    Taken(Option<Instant>),
+    /// It is left alone until then, or somebody is finding out.
+    Down(Option<Instant>),
+    /// It takes no more mail until then.
+    Full(Instant),
+}
+
+/// What somebody who wants a connection does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Choice {
+    /// Connect to this relay.
+    Dial(usize),
+    /// Wait until something changes, at most until then.
+    Wait(Option<Instant>),
+    /// No relay takes mail before this instant.
+    Full(Instant),
+}
+
+/// What keeps everybody from sending.
+#[derive(Debug)]
+pub enum Trouble {
+    /// No relay can be had: why, one reason a relay.
+    Down(Vec<ConnectError>),
+    /// None takes mail before this instant: the allowance of the day is used up.
+    Full(Instant),
+}
+
+/// A connection's place at its relay; free again when dropped.
+pub struct Place {
+    relays: Arc<Relays>,
+    /// Which relay.
+    pub relay: usize,
+    connected: bool,
 }
 
 impl Relays {
     /// Knows nothing bad yet.
-    pub fn new(relays: &[Relay], trust: Trust, timeouts: Timeouts, world: World, memory: Memory) -> Self {
-        let relays = relays.iter().map(|relay| Arc::new(Known::new(relay.clone()))).collect();
-        Self { relays, trust, timeouts, world, memory, cooled: Arc::default() }
+    pub fn new(relays: &[Relay], shop: Arc<Shop>, trust: Trust, timeouts: Timeouts, world: World, memory: Memory) -> Self {
+        let known = |relay: &Relay| {
+            let state = Mutex::new(State { breaker: Breaker::default(), open: 0, fault: None });
+            let ladder = Mutex::new(Ladder::new(top(relay)));
+            Known { relay: relay.clone(), state, ladder, wary: Wary::default(), recalled: AtomicBool::new(false) }
+        };
+        Self { known: relays.iter().map(known).collect(), shop, trust, timeouts, world, memory, changed: Notify::new() }
     }
 
-    /// Most connections that could be open at once through the preferred relay.
+    /// Most connections that are open at once.
     pub fn connections(&self) -> usize {
-        self.relays.first().map_or(1, |known| known.relay.connections.max(1))
+        let shared: usize = self.known.iter().filter(|known| known.relay.weight > 0).map(|known| known.relay.connections).sum();
+        if shared > 0 { shared } else { self.known.first().map_or(1, |known| known.relay.connections.max(1)) }
     }
 
     /// Most messages that could be in flight at once: so many intents may be open besides the results that wait to be recorded.
     pub fn in_flight(&self) -> usize {
-        let window = self.relays.iter().map(|known| known.relay.window.max(1)).max();
+        let window = self.known.iter().map(|known| known.relay.window.max(1)).max();
         self.connections() * window.unwrap_or(1)
     }
 
-    /// Connects to the first relay that can be had; tells `down` each time none can, and waits.
-    pub async fn connect(&self, down: impl Fn(Vec<ConnectError>)) -> (Arc<Known>, Connection) {
+    /// What is measured of a relay.
+    pub fn meter(&self, relay: usize) -> Arc<metrics::Relay> {
+        metrics::relay(&self.known[relay].relay.name)
+    }
+
+    /// How its recipients' domains behave.
+    pub fn wary(&self, relay: usize) -> &Wary {
+        &self.known[relay].wary
+    }
+
+    /// Names of the relays that have an allowance a day.
+    pub fn names_with_warm_up(&self) -> Vec<&str> {
+        self.known.iter().filter(|known| known.relay.warm_up.is_some()).map(|known| known.relay.name.as_str()).collect()
+    }
+
+    /// Jitter: a number from 0 to 1.
+    pub fn chance(&self) -> f64 {
+        (self.world.chance)()
+    }
+
+    /// Connects to a relay, however long that takes; `trouble` is told each time none can be had.
+    pub async fn connect(self: &Arc<Self>, trouble: impl Fn(Trouble)) -> (Place, Connection) {
         loop {
-            // Listening begins before the look, so that a relay that cools in between is not missed.
-            let mut cooled = std::pin::pin!(self.cooled.notified());
-            cooled.as_mut().enable();
-            for known in &self.relays {
-                if let Some(connection) = known.try_connect(self).await {
-                    return (known.clone(), connection);
+            // Listening begins before the look, so that nothing that changes in between is missed.
+            let mut changed = std::pin::pin!(self.changed.notified());
+            changed.as_mut().enable();
+            let until = match self.choose(instant()) {
+                Choice::Dial(relay) => match self.dial(relay).await {
+                    Some(connected) => return connected,
+                    None => {
+                        if let Some(errors) = self.faults_when_down() {
+                            trouble(Trouble::Down(errors));
+                        }
+                        continue;
+                    }
+                },
+                Choice::Wait(until) => until,
+                Choice::Full(until) => {
+                    trouble(Trouble::Full(until));
+                    Some(until)
                 }
+            };
+            let wait = async { if let Some(until) = until { sleep_until(until).await } else { std::future::pending().await } };
+            tokio::select! {
+                biased;
+                () = changed => {}
+                () = wait => {}
             }
-            down(self.relays.iter().filter_map(|known| lock(&known.fault).clone()).collect());
-            cooled.await;
-        }
-    }
-}
-
-impl Known {
-    fn new(relay: Relay) -> Self {
-        Self {
-            pacer: relay.rate.map(Pacer::new),
-            ladder: Mutex::new(Ladder::new(top(&relay))),
-            wary: Wary::default(),
-            recalled: AtomicBool::new(false),
-            relay,
-            failures: AtomicU32::new(0),
-            cooling: AtomicBool::new(false),
-            dialing: tokio::sync::Mutex::new(()),
-            fault: Mutex::default(),
         }
     }
 
-    /// What is measured of this relay.
-    pub fn meter(&self) -> Arc<metrics::Relay> {
-        metrics::relay(&self.relay.name)
+    /// Whether a connection to this relay should be given up because one that it stands by for may be tried again.
+    pub fn is_wanted_elsewhere(&self, relay: usize) -> bool {
+        let now = instant();
+        self.known[relay].relay.weight == 0 && self.sharing().any(|other| self.look(other, now) == Look::Free)
     }
 
-    /// The pace of this relay, if it has one.
-    pub fn pacer(&self) -> Option<&Pacer> {
-        self.pacer.as_ref()
+    /// Something was accepted.
+    pub fn accepted(&self, relay: usize) {
+        self.state(relay).breaker.accepted();
     }
 
-    /// Something was accepted: whatever was wrong is over.
-    pub fn accepted(&self) {
-        self.failures.store(0, SeqCst);
-    }
-
-    async fn try_connect(self: &Arc<Self>, relays: &Relays) -> Option<Connection> {
-        let dialing = self.dialing.lock().await;
-        if self.cooling.load(SeqCst) {
-            return None;
+    /// Leaves the relay alone for a while, longer each time.
+    pub fn leave_alone(&self, relay: usize) {
+        let mut state = self.state(relay);
+        if let Some(wait) = state.breaker.failed(instant(), self.chance()) {
+            let name = &self.known[relay].relay.name;
+            if state.breaker.is_down() {
+                tracing::error!(relay = name, wait_s = wait.as_secs(), "the relay fails again and again; it is left alone");
+            } else {
+                tracing::warn!(relay = name, "the relay is left alone for a moment");
+            }
         }
-        let mode = self.mode(&relays.memory).await;
-        let timer = Timer::start();
-        match connect_through(&*relays.world.dial, &self.relay, &relays.trust, mode, &relays.timeouts).await {
+    }
+
+    /// The server showed that it does not stand the mode `from`: from now on less is sent ahead. Left alone when there is nothing lower.
+    pub async fn step_down(&self, relay: usize, from: Mode) {
+        self.learn(relay, from, Ladder::step_down).await;
+    }
+
+    /// The same when it happens the second time within an hour.
+    pub async fn strike(&self, relay: usize, from: Mode) {
+        self.learn(relay, from, Ladder::strike).await;
+    }
+
+    async fn learn(&self, relay: usize, from: Mode, lesson: fn(&mut Ladder, Mode, Timestamp) -> bool) {
+        let (now, known) = (self.memory.clock.now(), &self.known[relay]);
+        let (note, lower) = {
+            let mut ladder = lock(&known.ladder);
+            let before = ladder.mode(now);
+            let lower = lesson(&mut ladder, from, now);
+            (ladder.note().filter(|_| ladder.mode(now) < before), lower)
+        };
+        if let Some(note) = note {
+            let name = &known.relay.name;
+            tracing::warn!(relay = name, mode = note, "the server does not stand so much sent ahead of its answers; less for a day");
+            if let Err(error) = self.memory.keep(&known.host(), &note).await {
+                tracing::warn!(relay = name, "what was learnt of it is not kept: {error}");
+            }
+        }
+        if !lower {
+            self.leave_alone(relay);
+        }
+    }
+
+    fn state(&self, relay: usize) -> MutexGuard<'_, State> {
+        lock(&self.known[relay].state)
+    }
+
+    /// Relays that share the mail.
+    fn sharing(&self) -> impl Iterator<Item = usize> {
+        (0..self.known.len()).filter(|relay| self.known[*relay].relay.weight > 0)
+    }
+
+    fn look(&self, relay: usize, now: Instant) -> Look {
+        if let Some(until) = self.shop.full_until(relay, now) {
+            return Look::Full(until);
+        }
+        let state = self.state(relay);
+        match state.breaker.may(now) {
+            May::Dial if state.open < self.known[relay].relay.connections.max(1) => Look::Free,
+            May::Dial => Look::Taken(None),
+            May::At(at) if state.open > 0 => Look::Taken(Some(at)),
+            May::At(at) => Look::Down(Some(at)),
+            // Nobody stands in for a relay that is only being found out about.
+            May::Wait if state.breaker.is_unblemished() => Look::Taken(None),
+            May::Wait => Look::Down(None),
+        }
+    }
+
+    /// Those that share come first; the others one after the other, each only when none before it is up.
+    fn choose(&self, now: Instant) -> Choice {
+        let standing_by = (0..self.known.len()).filter(|relay| self.known[*relay].relay.weight == 0).map(|relay| vec![relay]);
+        let (mut soonest, mut full): (Option<Instant>, Option<Instant>) = (None, None);
+        let mut any_down = self.known.is_empty();
+        for tier in std::iter::once(self.sharing().collect()).chain(standing_by) {
+            let looks: Vec<(usize, Look)> = tier.into_iter().map(|relay| (relay, self.look(relay, now))).collect();
+            let free = looks.iter().filter(|(_, look)| *look == Look::Free).map(|(relay, _)| *relay);
+            if let Some(relay) = free.min_by_key(|relay| self.state(*relay).open) {
+                return Choice::Dial(relay);
+            }
+            let mut up = false;
+            for (_, look) in looks {
+                let (at, into) = match look {
+                    Look::Taken(at) => {
+                        up = true;
+                        (at, &mut soonest)
+                    }
+                    Look::Down(at) => {
+                        any_down = true;
+                        (at, &mut soonest)
+                    }
+                    Look::Full(at) => (Some(at), &mut full),
+                    Look::Free => continue,
+                };
+                *into = [*into, at].into_iter().flatten().min();
+            }
+            if up {
+                return Choice::Wait(soonest);
+            }
+        }
+        match full {
+            Some(until) if !any_down => Choice::Full(until),
+            _ => Choice::Wait(soonest),
+        }
+    }
+
+    async fn dial(self: &Arc<Self>, relay: usize) -> Option<(Place, Connection)> {
+        let mut place = {
+            let mut state = self.state(relay);
+            state.open += 1;
+            state.breaker.dial();
+            Place { relays: self.clone(), relay, connected: false }
+        };
+        let mode = self.known[relay].mode(&self.memory).await;
+        let (timer, known) = (Timer::start(), &self.known[relay].relay);
+        match connect_through(&*self.world.dial, known, &self.trust, mode, &self.timeouts).await {
             Ok(connection) => {
                 timer.phase(Phase::Connect);
-                self.meter().tried(true);
-                *lock(&self.fault) = None;
-                Some(connection)
+                self.meter(relay).tried(true);
+                let mut state = self.state(relay);
+                state.breaker.connected();
+                state.fault = None;
+                drop(state);
+                place.connected = true;
+                self.shop.came(relay);
+                self.changed.notify_waiters();
+                Some((place, connection))
             }
             Err(error) => {
-                self.meter().tried(false);
+                self.meter(relay).tried(false);
                 if error.fault == ConnectFault::Tls {
                     // Somebody may be stripping it: that is worth a person's attention, and mail waits rather than go in plain text.
-                    tracing::error!(relay = self.relay.name, phase = error.reply.phase, "no TLS, so no mail: {}", error.reply.text);
+                    tracing::error!(relay = known.name, phase = error.reply.phase, "no TLS, so no mail: {}", error.reply.text);
                 } else {
-                    tracing::warn!(relay = self.relay.name, phase = error.reply.phase, "no connection: {}", error.reply.text);
+                    tracing::warn!(relay = known.name, phase = error.reply.phase, "no connection: {}", error.reply.text);
                 }
-                *lock(&self.fault) = Some(error);
-                drop(dialing);
-                self.cool(relays);
+                self.state(relay).fault = Some(error);
+                self.leave_alone(relay);
                 None
             }
         }
     }
 
-    /// Leaves the relay alone for a while, longer each time.
-    pub fn leave_alone(self: &Arc<Self>, relays: &Relays) {
-        self.cool(relays);
+    /// The reasons, when no relay at all is up or worth a try.
+    fn faults_when_down(&self) -> Option<Vec<ConnectError>> {
+        let now = instant();
+        let up = (0..self.known.len()).any(|relay| matches!(self.look(relay, now), Look::Free | Look::Taken(_)));
+        (!up).then(|| (0..self.known.len()).filter_map(|relay| self.state(relay).fault.clone()).collect())
     }
+}
 
-    fn cool(self: &Arc<Self>, relays: &Relays) {
-        if self.cooling.swap(true, SeqCst) {
-            return;
-        }
-        let failures = self.failures.fetch_add(1, SeqCst).saturating_add(1);
-        let wait: Duration = retry::reconnect_delay(failures, (relays.world.chance)());
-        let (known, cooled) = (self.clone(), relays.cooled.clone());
-        tokio::spawn(async move {
-            tokio::time::sleep(wait).await;
-            known.cooling.store(false, SeqCst);
-            cooled.notify_waiters();
-        });
-    }
-
-    /// How this relay's recipients' domains behave.
-    pub fn wary(&self) -> &Wary {
-        &self.wary
-    }
-
+impl Known {
     /// The mode to connect in, with what earlier processes learnt about the host.
     async fn mode(&self, memory: &Memory) -> Mode {
         if !self.recalled.swap(true, SeqCst) {
@@ -177,38 +339,20 @@ impl Known {
     fn host(&self) -> String {
         format!("{}:{}", self.relay.host, self.relay.port)
     }
+}
 
-    /// The server showed that it does not stand the mode `from`: from now on less is sent ahead. Left alone when there is nothing lower.
-    pub async fn step_down(self: &Arc<Self>, from: Mode, relays: &Relays) {
-        self.learn(relays, from, Ladder::step_down).await;
-    }
-
-    /// The same when it happens the second time within an hour.
-    pub async fn strike(self: &Arc<Self>, from: Mode, relays: &Relays) {
-        self.learn(relays, from, Ladder::strike).await;
-    }
-
-    async fn learn(self: &Arc<Self>, relays: &Relays, from: Mode, lesson: fn(&mut Ladder, Mode, Timestamp) -> bool) {
-        let now = relays.memory.clock.now();
-        let (note, lower) = {
-            let mut ladder = lock(&self.ladder);
-            let before = ladder.mode(now);
-            let lower = lesson(&mut ladder, from, now);
-            (ladder.note().filter(|_| ladder.mode(now) < before), lower)
-        };
-        if let Some(note) = note {
-            tracing::warn!(
-                relay = self.relay.name,
-                mode = note,
-                "the server does not stand so much sent ahead of its answers; less for a day"
-            );
-            if let Err(error) = relays.memory.keep(&self.host(), &note).await {
-                tracing::warn!(relay = self.relay.name, "what was learnt of it is not kept: {error}");
-            }
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut state = self.relays.state(self.relay);
+        state.open = state.open.saturating_sub(1);
+        if !self.connected {
+            state.breaker.gave_up();
         }
-        if !lower {
-            self.leave_alone(relays);
+        drop(state);
+        if self.connected {
+            self.relays.shop.went(self.relay);
         }
+        self.relays.changed.notify_waiters();
     }
 }
 

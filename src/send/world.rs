@@ -51,3 +51,8 @@ impl World {
         tokio::task::spawn_blocking(work).await.map_err(|bug| bug.to_string())
     }
 }
+
+/// The present by the runtime's timers, which only distances of time are measured with. A paused runtime, as in the simulator, stands still.
+pub fn instant() -> tokio::time::Instant {
+    tokio::time::Instant::now()
+}

@@ -162,7 +162,7 @@ impl Store {
 
 /// The lease must exist (whoever takes its Deliveries deletes it); gives where its Issue stands. Both stay so until the transaction ends:
 /// the Issue is held first, then the lease, in the order of recovery.
-async fn fence(tx: &mut Tx, lease: &Lease) -> Result<IssueStatus> {
+pub(super) async fn fence(tx: &mut Tx, lease: &Lease) -> Result<IssueStatus> {
     let sql = format!("SELECT i.status FROM issues i JOIN leases l ON l.issue_id = i.id WHERE l.epoch = $1 AND i.id = $2{}", tx.held());
     let row: Option<(String,)> = tx.row(sql, args![lease.epoch, lease.issue]).await?;
     let (word,) = row.ok_or(StoreError::Fenced)?;
@@ -212,12 +212,13 @@ fn settle(record: &Record, cancelled: bool) -> Settled {
         (Outcome::Failed { class, reply }, _) => (S::Failed, Some(*class), Some(reply)),
         (Outcome::Unknown(reply), Some(_)) if !cancelled => (S::Deferred, None, Some(reply)),
         (Outcome::Unknown(reply), _) => (S::Unknown, None, Some(reply)),
-        (Outcome::NotSent, _) => (again(S::Queued), None, None),
+        (Outcome::Waits(reply), Some(_)) => (again(S::Deferred), None, Some(reply)),
+        (Outcome::NotSent | Outcome::Waits(_), _) => (again(S::Queued), None, None),
     };
     Settled {
         subscriber: record.subscriber,
         state,
-        attempts: i64::from(record.outcome != Outcome::NotSent),
+        attempts: i64::from(!matches!(record.outcome, Outcome::NotSent | Outcome::Waits(_))),
         class,
         reply: reply.cloned(),
         next_at: record.next_at.filter(|_| state == S::Deferred),

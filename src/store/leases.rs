@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::deliveries::{Lease, Leased, Recovered};
+use super::deliveries::{Lease, Leased, Recovered, fence};
 use super::issues::{finish, held_status, status};
 use super::sql::{CHUNK_IN_ORDER, Tx, args, in_list};
 use super::standing::{left_out, skip};
@@ -67,6 +67,32 @@ impl Store {
         tx.commit().await?;
         self.remember(epoch);
         Ok(Some((Lease { epoch, issue, until }, claimed)))
+    }
+
+    /// Claims up to `limit` Deliveries more under a lease there is. None when nothing is left or the Issue is not being sent.
+    /// [`super::StoreError::Fenced`] when the lease is over.
+    pub async fn claim_more(&self, lease: &Lease, limit: u32, now: Timestamp) -> Result<Vec<Leased>> {
+        let mut tx = self.engine.write().await?;
+        if fence(&mut tx, lease).await? != IssueStatus::Sending {
+            return Ok(Vec::new());
+        }
+        let limit = fair_part(&mut tx, lease.issue, limit, now).await?;
+        let claimed = fill(&mut tx, lease.issue, lease.epoch, limit, now).await?;
+        tx.commit().await?;
+        Ok(claimed)
+    }
+
+    /// Everything queued of an Issue waits until `until`, with the reason: no relay takes it before. How many.
+    pub async fn hold_queued(&self, issue: IssueId, until: Timestamp, reason: &str, now: Timestamp) -> Result<u64> {
+        let mut tx = self.engine.write().await?;
+        if held_status(&mut tx, issue).await? != IssueStatus::Sending {
+            return Ok(0);
+        }
+        let sql = "UPDATE deliveries SET state = 4, next_at = $2, changed_at = $3, class = NULL, code = NULL, reply = $4
+             WHERE issue_id = $1 AND state = 0";
+        let held = tx.run(sql, args![issue, until, now, reason]).await?;
+        tx.commit().await?;
+        Ok(held)
     }
 
     /// The number of a new lease, in a transaction of its own: where several workers claim, none waits for the others' claims.

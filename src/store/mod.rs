@@ -5,6 +5,7 @@ pub mod issues;
 pub mod lists;
 pub mod meta;
 pub mod numbers;
+pub mod paces;
 pub mod runs;
 pub mod subscribers;
 pub mod suppressions;

@@ -107,7 +107,7 @@ pub fn outcome(outcome: &Outcome, again: bool) {
         // Given up: the ledger says failed.
         Outcome::Deferred { class, .. } | Outcome::Failed { class, .. } => (2, Some(*class)),
         Outcome::Unknown(_) => (3, None),
-        Outcome::NotSent => (4, None),
+        Outcome::NotSent | Outcome::Waits(_) => (4, None),
     };
     let column = class.and_then(|class| FailureClass::ALL.into_iter().position(|other| other == class)).map_or(0, |n| n + 1);
     OUTCOME_COUNTS[row][column].fetch_add(1, Relaxed);

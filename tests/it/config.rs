@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use postrider::config::{self, Config};
-use postrider::model::relay::{Rate, TlsMode};
+use postrider::model::relay::{Rate, TlsMode, WarmUp, of_domain};
 use postrider::model::{Faults, ListId};
 use secrecy::ExposeSecret;
 
@@ -222,11 +222,43 @@ fn a_user_may_hold_an_at_sign_and_a_relay_may_have_a_pace_for_each_domain() {
 name = "r"
 url = "smtp://ann%40example.com@smtp.example.com"
 password = "secret"
-domain_rate = { "Example.ORG" = "10/min" }
+domain_rate = { "Example.ORG" = "10/min", "*" = "50/s" }
+domain_connections = { "example.org" = 2 }
+warm_up = { start = "2026-12-01", days = [500, 1000] }
+
+[[relay]]
+name = "spare"
+url = "smtp://127.0.0.1:2526"
 "#;
     let (config, _) = load(&format!("{SITE}{relay}"), &[]).unwrap();
     assert_eq!(config.relays[0].user.as_deref(), Some("ann@example.com"));
-    assert_eq!(config.relays[0].domain_rates["example.org"], Rate::parse("10/min").unwrap());
+    let first = &config.relays[0];
+    assert_eq!(of_domain(&first.domain_rates, "example.org"), Some(&Rate::parse("10/min").unwrap()));
+    assert_eq!(of_domain(&first.domain_rates, "example.com"), Some(&Rate::parse("50/s").unwrap()));
+    assert_eq!(
+        (of_domain(&first.domain_connections, "example.org"), of_domain(&first.domain_connections, "example.com")),
+        (Some(&2), None)
+    );
+    assert_eq!(first.warm_up, Some(WarmUp { start: "2026-12-01".parse().unwrap(), days: vec![500, 1_000] }));
+    assert_eq!((first.weight, config.relays[1].weight), (1, 0), "without weights the first has the mail and the second stands by");
+}
+
+#[test]
+fn what_is_wrong_with_a_domains_pace_or_a_warm_up_is_said_with_an_example() {
+    for (line, said) in [
+        ("domain_connections = { \"example.org\" = 0 }", "a number of connections is between 1 and 256"),
+        ("domain_connections = 3", "domain_connections must be a table"),
+        ("warm_up = { start = \"soon\", days = [1] }", "\"soon\" is not a date"),
+        ("warm_up = { start = \"2026-12-01\" }", "warm_up needs start and days"),
+        ("warm_up = { start = \"2026-12-01\", days = [0] }", "days are whole numbers from 1 on"),
+        ("warm_up = { begin = \"2026-12-01\" }", "warm_up has no key \"begin\""),
+        ("weight = 1001", "weight must be between 0 and 1000"),
+    ] {
+        let relay = format!("[[relay]]\nname = \"r\"\nurl = \"smtp://127.0.0.1:2525\"\n{line}\n");
+        let faults = load(&format!("{SITE}{relay}"), &[]).unwrap_err();
+        let told = faults.to_string();
+        assert!(told.contains(said), "{line}: {told}");
+    }
 }
 
 #[test]

@@ -3,5 +3,7 @@
 pub mod driver;
 mod leaves;
 pub mod ledger;
+mod paces;
+mod relays;
 mod rules;
 mod window;

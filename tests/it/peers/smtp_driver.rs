@@ -68,7 +68,7 @@ fn deliver(relay: &Relay, mode: Mode, items: &[Item]) -> Told {
                 let n = waiting.pop_front().unwrap();
                 match delivered.outcome {
                     // To the end, so that the order of those on the wire stays.
-                    Outcome::NotSent => waiting.push_back(n),
+                    Outcome::NotSent | Outcome::Waits(_) => waiting.push_back(n),
                     outcome => outcomes[n] = Some(outcome),
                 }
                 if delivered.fate != Fate::Open {

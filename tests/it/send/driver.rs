@@ -24,6 +24,9 @@ pub fn relay(port: u16, tls: TlsMode) -> Relay {
         messages_per_connection: 100,
         rate: None,
         domain_rates: Default::default(),
+        domain_connections: Default::default(),
+        weight: 1,
+        warm_up: None,
         pipelining: true,
         window: 0,
         hello: Some("client.example.org".into()),
@@ -66,7 +69,7 @@ pub fn words(delivered: &[Delivered]) -> Vec<String> {
         Outcome::Deferred { class, reply, .. } => format!("deferred {} {}", class.word(), reply.code),
         Outcome::Failed { class, reply } => format!("failed {} {}", class.word(), reply.code),
         Outcome::Unknown(_) => "unknown".to_owned(),
-        Outcome::NotSent => "not sent".to_owned(),
+        Outcome::NotSent | Outcome::Waits(_) => "not sent".to_owned(),
     };
     delivered.iter().map(|one| format!("{} {:?}", word(&one.outcome), one.fate)).collect()
 }

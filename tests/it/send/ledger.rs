@@ -9,7 +9,7 @@ use postrider::config::OnUnknown;
 use postrider::inbox::Inbox;
 use postrider::model::issue::{Frozen, FrozenList, FrozenSite};
 use postrider::model::link::{LinkKey, Purpose};
-use postrider::model::relay::{Rate, TlsMode};
+use postrider::model::relay::TlsMode;
 use postrider::model::{Clock, Counts, EmailAddress, IssueId, IssueStatus, ListId, Mailbox, Relay, SubscriptionState, Timestamp};
 use postrider::send::connect::Trust;
 use postrider::send::smtp::Timeouts;
@@ -492,20 +492,6 @@ async fn a_message_cap_costs_no_attempt() {
     let relay = Relay { messages_per_connection: 7, connections: 3, ..to(&server) };
     assert_eq!(desk.deliver(&[relay]).await, Counts { planned: 50, sent: 50, ..Counts::default() });
     assert_once(server.recipients(), 50);
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_pacer_gives_out_no_more_than_its_rate() {
-    let pacer = postrider::send::pace::Pacer::new(Rate::parse("100/s").unwrap());
-    let start = tokio::time::Instant::now();
-    for _ in 0..200 {
-        pacer.take().await;
-    }
-    let took = start.elapsed();
-    assert!(took >= Duration::from_millis(1980) && took < Duration::from_millis(2100), "200 at 100/s took {took:?}");
-    tokio::time::sleep(Duration::from_secs(60)).await;
-    let saved = std::iter::from_fn(|| pacer.try_take().then_some(())).count();
-    assert!(saved <= 2, "nothing is saved up: {saved}");
 }
 
 #[tokio::test]

@@ -347,10 +347,11 @@ impl Books {
             Outcome::Deferred { class, reply, .. } | Outcome::Failed { class, reply } => (S::Failed, Some(*class), Some(reply)),
             Outcome::Unknown(reply) if record.next_at.is_some() && !cancelled => (S::Deferred, None, Some(reply)),
             Outcome::Unknown(reply) => (S::Unknown, None, Some(reply)),
-            Outcome::NotSent => (self.again(S::Queued), None, None),
+            Outcome::Waits(reply) if record.next_at.is_some() => (self.again(S::Deferred), None, Some(reply)),
+            Outcome::NotSent | Outcome::Waits(_) => (self.again(S::Queued), None, None),
         };
         let row = self.rows.get_mut(&record.subscriber).unwrap();
-        row.attempts += u32::from(record.outcome != Outcome::NotSent);
+        row.attempts += u32::from(!matches!(record.outcome, Outcome::NotSent | Outcome::Waits(_)));
         (row.state, row.lease, row.class, row.reply) = (state, None, class, reply.map(words));
         row.code = reply.map(|reply| i64::from(reply.code)).filter(|code| *code > 0);
         row.next_at = record.next_at.filter(|_| state == S::Deferred);
