@@ -47,6 +47,8 @@ pub trait Ledger: Send + Sync {
     fn release<'a>(&'a self, lease: &'a Lease, now: Timestamp) -> Answer<'a, ()>;
     /// Takes leases back from the dead.
     fn recover(&self, all: bool, on_unknown: OnUnknown, now: Timestamp) -> Answer<'_, Recovered>;
+    /// The same, but none of `worker`, who asks in the middle of its work.
+    fn recover_others<'a>(&'a self, worker: &'a str, on_unknown: OnUnknown, now: Timestamp) -> Answer<'a, Recovered>;
     /// Results and intents in one durable step; the intents that stand.
     fn commit<'a>(
         &'a self,
@@ -132,6 +134,10 @@ impl Ledger for Store {
 
     fn recover(&self, all: bool, on_unknown: OnUnknown, now: Timestamp) -> Answer<'_, Recovered> {
         Box::pin(self.recover(all, on_unknown, now))
+    }
+
+    fn recover_others<'a>(&'a self, worker: &'a str, on_unknown: OnUnknown, now: Timestamp) -> Answer<'a, Recovered> {
+        Box::pin(self.recover_others(worker, on_unknown, now))
     }
 
     fn commit<'a>(

@@ -151,7 +151,7 @@ impl Sender {
         let mut under_way = BTreeSet::new();
         let mut first = true;
         while !stop.is_cancelled() {
-            let mut look = std::pin::pin!(self.look(&means, !std::mem::take(&mut first), &stop));
+            let mut look = std::pin::pin!(self.look(&means, !std::mem::take(&mut first), !under_way.is_empty(), &stop));
             let due = loop {
                 tokio::select! {
                     biased;
@@ -176,12 +176,17 @@ impl Sender {
     }
 
     /// One look at the ledger, after a wait: takes leases back from the dead; gives every Issue that has something due.
-    async fn look(&self, means: &Means, wait: bool, stop: &CancellationToken) -> Vec<IssueId> {
+    async fn look(&self, means: &Means, wait: bool, busy: bool, stop: &CancellationToken) -> Vec<IssueId> {
         if wait && tokio::time::timeout(LOOK, stop.cancelled()).await.is_ok() {
             return Vec::new();
         }
         let look = async {
-            means.store.recover(false, means.on_unknown, means.clock.now()).await?;
+            let now = means.clock.now();
+            // A clock that jumps makes our own leases look over while we are at work under them.
+            match busy {
+                true => means.store.recover_others(&means.worker, means.on_unknown, now).await?,
+                false => means.store.recover(false, means.on_unknown, now).await?,
+            };
             means.store.sendable_issues(means.clock.now()).await
         };
         look.await.unwrap_or_else(|error| {

@@ -130,10 +130,19 @@ impl Store {
 
     /// Takes back leases that are over; with `all`, every lease (the caller is alone, so their owners are dead).
     pub async fn recover(&self, all: bool, on_unknown: OnUnknown, now: Timestamp) -> Result<Recovered> {
+        self.take_back(all, "", on_unknown, now).await
+    }
+
+    /// Takes back leases that are over, but none of `worker`: who asks while it sends is alive, whatever its clock says.
+    pub async fn recover_others(&self, worker: &str, on_unknown: OnUnknown, now: Timestamp) -> Result<Recovered> {
+        self.take_back(false, worker, on_unknown, now).await
+    }
+
+    async fn take_back(&self, all: bool, spared: &str, on_unknown: OnUnknown, now: Timestamp) -> Result<Recovered> {
         let mut recovered = Recovered::default();
         let mut tx = self.engine.read().await?;
-        let over = format!("SELECT epoch, issue_id FROM leases WHERE until_at <= {} OR $2 = 1 ORDER BY epoch", tx.clock("$1"));
-        let dead: Vec<(i64, i64)> = tx.rows(over, args![now, all]).await?;
+        let over = format!("SELECT epoch, issue_id FROM leases WHERE (until_at <= {} OR $2 = 1) AND worker <> $3 ORDER BY epoch", tx.clock("$1"));
+        let dead: Vec<(i64, i64)> = tx.rows(over, args![now, all, spared]).await?;
         drop(tx);
         for (epoch, issue) in dead {
             let mut tx = self.engine.write().await?;

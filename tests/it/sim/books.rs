@@ -167,7 +167,13 @@ impl Books {
     }
 
     pub fn recover(&mut self, all: bool, on_unknown: OnUnknown, now: Timestamp) -> Recovered {
-        let over: Vec<i64> = self.leases.iter().filter(|(_, until)| all || **until <= now).map(|(epoch, _)| *epoch).collect();
+        self.take_back(all, |_| false, on_unknown, now)
+    }
+
+    /// Leaves alone the leases that are `spared`.
+    pub fn take_back(&mut self, all: bool, spared: impl Fn(i64) -> bool, on_unknown: OnUnknown, now: Timestamp) -> Recovered {
+        let over = self.leases.iter().filter(|(epoch, until)| (all || **until <= now) && !spared(**epoch));
+        let over: Vec<i64> = over.map(|(epoch, _)| *epoch).collect();
         let mut recovered = Recovered::default();
         for epoch in over {
             recovered.requeued += self.requeue(epoch);

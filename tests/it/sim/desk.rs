@@ -164,15 +164,12 @@ impl Ledger for Desk {
 
     fn recover(&self, all: bool, on_unknown: OnUnknown, now: Timestamp) -> Answer<'_, Recovered> {
         let worker = self.worker;
-        self.ask("recovery", move |inner| {
-            let before = inner.books.leases();
-            let recovered = inner.books.recover(all, on_unknown, now);
-            inner.taken_from_owners(&before);
-            if recovered != Recovered::default() {
-                inner.tell(|| format!("worker {worker} finds {} never begun and {} in doubt", recovered.requeued, recovered.unknown));
-            }
-            Ok(recovered)
-        })
+        self.ask("recovery", move |inner| Ok(inner.take_back(worker, all, |_| false, on_unknown, now)))
+    }
+
+    fn recover_others<'a>(&'a self, _worker: &'a str, on_unknown: OnUnknown, now: Timestamp) -> Answer<'a, Recovered> {
+        let worker = self.worker;
+        self.ask("recovery", move |inner| Ok(inner.take_back(worker, false, |owner| owner == worker, on_unknown, now)))
     }
 
     fn commit<'a>(

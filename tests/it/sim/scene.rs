@@ -5,8 +5,10 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Waker};
 use std::time::Duration;
 
+use postrider::config::OnUnknown;
 use postrider::model::{DeliveryState, SubscriberId, Timestamp};
 use postrider::send::UNRECORDED_MAX;
+use postrider::store::deliveries::Recovered;
 use rand::RngExt as _;
 use rand::rngs::StdRng;
 use tokio::sync::Notify;
@@ -263,8 +265,19 @@ impl Inner {
         }
     }
 
+    /// Recovery by `worker`, which spares some owners.
+    pub fn take_back(&mut self, worker: usize, all: bool, spared: impl Fn(usize) -> bool, on_unknown: OnUnknown, now: Timestamp) -> Recovered {
+        let before = self.books.leases();
+        let recovered = self.books.take_back(all, |epoch| spared(self.owners[&epoch]), on_unknown, now);
+        self.taken_from_owners(&before);
+        if recovered != Recovered::default() {
+            self.tell(|| format!("worker {worker} finds {} never begun and {} in doubt", recovered.requeued, recovered.unknown));
+        }
+        recovered
+    }
+
     /// Recovery was made: those of the leases `before` that are no more were taken from their owners, whose open work is in doubt from here on.
-    pub fn taken_from_owners(&mut self, before: &[i64]) {
+    fn taken_from_owners(&mut self, before: &[i64]) {
         let left = self.books.leases();
         for lease in before.iter().filter(|lease| !left.contains(lease)) {
             let owner = self.owners[lease];
