@@ -202,12 +202,14 @@ impl Batch {
         self.held.clear();
     }
 
-    /// Which intents fit, counting what the next commit records as done. Of what waits in the lane, `held` are held back by their domains and do
-    /// not keep others out.
+    /// Which intents fit, counting what the next commit records as done. Of what waits in the lane, `held` are held back by their domains and
+    /// keep others out only where the promise of `most` open intents demands it; at most half of these are ever held back.
     pub fn room(&self, lane: &Counter, held: usize, most: usize) -> Grants {
-        let open = self.granted.len().saturating_sub(self.pending_granted + held);
-        let free = self.wanted.len().min(self.ahead.min(lane.allowance(most)).saturating_sub(open));
-        let held_room = (2 * self.in_flight + HELD_READY).saturating_sub(held);
+        let allowed = lane.allowance(most);
+        let open = self.granted.len().saturating_sub(self.pending_granted);
+        let left = allowed.saturating_sub(open);
+        let free = self.wanted.len().min(self.ahead.min(allowed).saturating_sub(open.saturating_sub(held))).min(left);
+        let held_room = (2 * self.in_flight + HELD_READY).min(allowed / 2).saturating_sub(held).min(left - free);
         Grants { free, held: lane.grantable(&self.held, held_room, instant()) }
     }
 

@@ -65,10 +65,8 @@ pub trait Ledger: Send + Sync {
     fn hold_queued<'a>(&'a self, _issue: IssueId, _until: Timestamp, _reason: &'a str, _now: Timestamp) -> Answer<'a, u64> {
         Box::pin(std::future::ready(Ok(0)))
     }
-    /// Gives out slices of time. A ledger without memory gives them at once.
-    fn reserve_slices<'a>(&'a self, slices: &'a [Slice], now: Timestamp) -> Answer<'a, Vec<Timestamp>> {
-        Box::pin(std::future::ready(Ok(vec![now; slices.len()])))
-    }
+    /// Gives out slices of time, each once.
+    fn reserve_slices<'a>(&'a self, slices: &'a [Slice], now: Timestamp) -> Answer<'a, Vec<Timestamp>>;
     /// Gives out messages of a day. A ledger without memory gives all.
     fn reserve_messages<'a>(&'a self, _relay: &'a str, _day: i64, wanted: u64, _most: u64) -> Answer<'a, u64> {
         Box::pin(std::future::ready(Ok(wanted)))

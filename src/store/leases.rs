@@ -141,7 +141,8 @@ impl Store {
     async fn take_back(&self, all: bool, spared: &str, on_unknown: OnUnknown, now: Timestamp) -> Result<Recovered> {
         let mut recovered = Recovered::default();
         let mut tx = self.engine.read().await?;
-        let over = format!("SELECT epoch, issue_id FROM leases WHERE (until_at <= {} OR $2 = 1) AND worker <> $3 ORDER BY epoch", tx.clock("$1"));
+        let over =
+            format!("SELECT epoch, issue_id FROM leases WHERE (until_at <= {} OR $2 = 1) AND worker <> $3 ORDER BY epoch", tx.clock("$1"));
         let dead: Vec<(i64, i64)> = tx.rows(over, args![now, all, spared]).await?;
         drop(tx);
         for (epoch, issue) in dead {

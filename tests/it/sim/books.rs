@@ -11,6 +11,7 @@ use postrider::model::{
 };
 use postrider::store::deliveries::{Lease, Leased, Record, Recovered, Trouble};
 use postrider::store::issues::IssueRow;
+use postrider::store::paces::Slice;
 use postrider::store::{Result, StoreError};
 
 /// The Issue every simulation sends.
@@ -43,6 +44,7 @@ pub struct Books {
     started_at: Option<Timestamp>,
     finished_at: Option<Timestamp>,
     next_epoch: i64,
+    paces: BTreeMap<String, Timestamp>,
 }
 
 impl Books {
@@ -71,6 +73,7 @@ impl Books {
             started_at: None,
             finished_at: None,
             next_epoch: 1,
+            paces: BTreeMap::new(),
         }
     }
 
@@ -164,6 +167,18 @@ impl Books {
             self.leases.remove(&lease.epoch);
         }
         self.finish(now);
+    }
+
+    /// Gives out slices of time, each once, by the rule of the store.
+    pub fn reserve_slices(&mut self, slices: &[Slice], now: Timestamp) -> Vec<Timestamp> {
+        let one = |slice: &Slice| {
+            let far = now.plus(Duration::from_secs(3600) + slice.length * 64);
+            let until = self.paces.entry(slice.pace.clone()).or_insert(now);
+            let begin = if *until < now || *until > far { now } else { *until };
+            *until = begin.plus(slice.length);
+            begin
+        };
+        slices.iter().map(one).collect()
     }
 
     pub fn recover(&mut self, all: bool, on_unknown: OnUnknown, now: Timestamp) -> Recovered {

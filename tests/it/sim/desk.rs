@@ -7,6 +7,7 @@ use postrider::model::{Counts, Frozen, IssueId, SubscriberId, Timestamp};
 use postrider::send::ledger::{Answer, Ledger};
 use postrider::store::deliveries::{Lease, Leased, Record, Recovered};
 use postrider::store::issues::IssueRow;
+use postrider::store::paces::Slice;
 use postrider::store::{Result, StoreError};
 use rand::RngExt as _;
 use tokio::sync::oneshot;
@@ -160,6 +161,11 @@ impl Ledger for Desk {
             inner.books.release(&lease, now);
             Ok(())
         })
+    }
+
+    fn reserve_slices<'a>(&'a self, slices: &'a [Slice], now: Timestamp) -> Answer<'a, Vec<Timestamp>> {
+        let slices = slices.to_vec();
+        self.ask("slices of time", move |inner| Ok(inner.books.reserve_slices(&slices, now)))
     }
 
     fn recover(&self, all: bool, on_unknown: OnUnknown, now: Timestamp) -> Answer<'_, Recovered> {

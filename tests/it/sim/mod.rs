@@ -28,7 +28,8 @@ fn a_few_hundred_seeds_break_no_promise() {
 #[test]
 #[ignore = "takes a minute or two: run scripts/test"]
 fn ten_thousand_seeds_break_no_promise() {
-    let first = rand::random::<u32>().into();
+    // The same every time, so that a change is to blame when it fails; other worlds are made from other numbers.
+    let first = std::env::var("POSTRIDER_SEEDS_FROM").ok().map_or(0, |text| text.parse().expect("POSTRIDER_SEEDS_FROM is a number"));
     all_of(first..first + 10_000);
 }
 

@@ -48,6 +48,8 @@ struct Copy {
     line: Line,
     /// Where its answer ends; nothing until it is given.
     answer: Option<usize>,
+    /// When the lease it was sent under was taken from its worker, if that was before.
+    lapsed: Option<Instant>,
 }
 
 /// An intent that is durable and has no recorded result.
@@ -73,6 +75,8 @@ pub struct Inner {
     owners: HashMap<i64, usize>,
     /// Whose last Attempt may have arrived without our knowing.
     doubtful: BTreeSet<SubscriberId>,
+    /// What a worker may still send under intents that were taken from it: since when.
+    lapsed: HashMap<(usize, SubscriberId), Instant>,
     pace: BTreeMap<usize, VecDeque<Instant>>,
     begun: Instant,
     story: Option<Vec<String>>,
@@ -101,6 +105,7 @@ impl Scene {
             intents: HashMap::new(),
             owners: HashMap::new(),
             doubtful: BTreeSet::new(),
+            lapsed: HashMap::new(),
             pace: BTreeMap::new(),
             begun: Instant::now(),
             story: told.then(Vec::new),
@@ -232,6 +237,7 @@ impl Inner {
     pub fn doubt(&mut self, worker: usize) {
         self.workers[worker].doubts.push(Instant::now());
         let open: Vec<SubscriberId> = self.intents.keys().filter(|(owner, _)| *owner == worker).map(|(_, who)| *who).collect();
+        self.lapsed.extend(open.iter().map(|who| ((worker, *who), Instant::now())));
         self.doubtful.extend(open);
     }
 
@@ -262,11 +268,19 @@ impl Inner {
         self.owners.insert(lease, worker);
         for who in who {
             self.intents.remove(&(worker, who));
+            self.lapsed.remove(&(worker, who));
         }
     }
 
     /// Recovery by `worker`, which spares some owners.
-    pub fn take_back(&mut self, worker: usize, all: bool, spared: impl Fn(usize) -> bool, on_unknown: OnUnknown, now: Timestamp) -> Recovered {
+    pub fn take_back(
+        &mut self,
+        worker: usize,
+        all: bool,
+        spared: impl Fn(usize) -> bool,
+        on_unknown: OnUnknown,
+        now: Timestamp,
+    ) -> Recovered {
         let before = self.books.leases();
         let recovered = self.books.take_back(all, |epoch| spared(self.owners[&epoch]), on_unknown, now);
         self.taken_from_owners(&before);
@@ -326,7 +340,8 @@ impl Inner {
         if self.intents.get_mut(&(worker, who)).is_some_and(|intent| std::mem::replace(&mut intent.taken, true)) {
             self.wrong(format!("worker {worker} sent to {} twice under one intent", self.name(who)));
         }
-        self.copies.push(Copy { at: now, who, worker, message_id, line: line.clone(), answer: None });
+        let lapsed = self.lapsed.get(&(worker, who)).copied();
+        self.copies.push(Copy { at: now, who, worker, message_id, line: line.clone(), answer: None, lapsed });
         self.in_flight(worker);
         self.copies.len() - 1
     }
@@ -389,7 +404,8 @@ impl Inner {
         copy.answer.is_some_and(|mark| copy.line.had(mark))
     }
 
-    /// A second copy is allowed when the answer to the first never came, or its worker died (or gave up) after it, and then only so many times.
+    /// A second copy is allowed when the answer to the first never came, or its worker died (or gave up) after it, or when one of the two was sent under an
+    /// intent that had been taken from its worker before it knew; and then only so many times.
     fn judge_duplicates(&mut self) {
         let mut charged: BTreeMap<(usize, Instant), usize> = BTreeMap::new();
         let mut wrong = Vec::new();
@@ -398,9 +414,11 @@ impl Inner {
             if !self.was_read(before) {
                 continue;
             }
-            let doubt = self.workers[before.worker].doubts.iter().find(|doubt| **doubt >= before.at && **doubt <= copy.at);
-            match doubt {
-                Some(doubt) => *charged.entry((before.worker, *doubt)).or_default() += 1,
+            let doubts = self.workers[before.worker].doubts.iter();
+            let after_first = || doubts.into_iter().find(|doubt| **doubt >= before.at && **doubt <= copy.at).map(|at| (before.worker, *at));
+            let lapsed = |copy: &Copy| copy.lapsed.map(|at| (copy.worker, at));
+            match lapsed(before).or_else(|| lapsed(copy)).or_else(after_first) {
+                Some(doubt) => *charged.entry(doubt).or_default() += 1,
                 None => wrong.push(format!("{} got it twice, and the answer to the first was read", self.name(copy.who))),
             }
         }
