@@ -103,8 +103,13 @@ impl SmallDisk {
         let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", "size=2m", "tmpfs"]).arg(&dir).status().unwrap();
         assert!(mounted.success(), "a small disk must be mounted: is this root?");
         let disk = Self(dir);
-        for name in ["postrider.db", "postrider.db.seen"] {
-            std::fs::copy(scene.publication.path(name), disk.0.join(name)).unwrap();
+        // With its journal: a process that has ended may have left its last rows there.
+        for part in ["", "-wal", ".seen"] {
+            let name = format!("postrider.db{part}");
+            let file = scene.publication.path(&name);
+            if file.exists() {
+                std::fs::copy(file, disk.0.join(&name)).unwrap();
+            }
         }
         let config = scene.publication.read("config.toml");
         scene.publication.write("config.toml", &config.replace("sqlite://postrider.db", "sqlite://db/postrider.db"));
