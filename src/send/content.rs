@@ -26,10 +26,10 @@ pub struct Mail {
 
 impl Mail {
     /// Makes `message` (RFC 5322, CR LF) ready. Bare CR or LF could smuggle a second message, so they are refused, as are lines no server must take.
-    pub fn new(from: EmailAddress, to: EmailAddress, message: &[u8]) -> Result<Self, String> {
-        check_lines(message)?;
-        let wire = stuff(message);
-        Ok(Self { from, to, size_bytes: message.len(), eight_bit: !message.is_ascii(), careful: false, wire })
+    pub fn new(from: EmailAddress, to: EmailAddress, message: Vec<u8>) -> Result<Self, String> {
+        let dotted = dotted_lines(&message)?;
+        let (size_bytes, eight_bit) = (message.len(), !message.is_ascii());
+        Ok(Self { from, to, size_bytes, eight_bit, careful: false, wire: stuff(message, &dotted) })
     }
 
     /// Adds `BDAT n LAST` and the content as BDAT carries it: without stuffing and without the final dot.
@@ -51,43 +51,52 @@ impl Mail {
     }
 }
 
-fn check_lines(message: &[u8]) -> Result<(), String> {
-    let mut start = 0;
-    for at in memchr::memchr2_iter(b'\r', b'\n', message) {
-        // A LF is looked at together with its CR; alone it is bare, as is a CR that nothing or something else follows.
-        let fits = match message[at] {
-            b'\r' => message.get(at + 1) == Some(&b'\n'),
-            _ => at > 0 && message[at - 1] == b'\r',
-        };
-        if !fits {
-            return Err(format!("the message has a bare CR or LF at byte {at}"));
+/// Where lines begin with a dot, once every line is found to be one that every server takes.
+fn dotted_lines(message: &[u8]) -> Result<Vec<usize>, String> {
+    let (mut dotted, mut start, mut lines) = (Vec::new(), 0, 0);
+    for end in memchr::memchr_iter(b'\n', message).chain(std::iter::once(message.len())) {
+        if message.get(start) == Some(&b'.') {
+            dotted.push(start);
         }
-        if message[at] == b'\n' {
-            start = at + 1;
-        } else if at - start > LINE_BYTES_MAX {
-            return Err(format!("the message has a line of {} bytes at byte {start}; {LINE_BYTES_MAX} are allowed", at - start));
+        let is_last = end == message.len();
+        if !is_last && (end == start || message[end - 1] != b'\r') {
+            return Err(bare(end));
         }
+        let length = if is_last { end - start } else { end - 1 - start };
+        if length > LINE_BYTES_MAX {
+            return Err(format!("the message has a line of {length} bytes at byte {start}; {LINE_BYTES_MAX} are allowed"));
+        }
+        lines += usize::from(!is_last);
+        start = end + 1;
     }
-    if message.len() - start > LINE_BYTES_MAX {
-        return Err(format!("the last line of the message has more than {LINE_BYTES_MAX} bytes"));
+    // Each LF has its CR, so one CR too many is a bare one: only then it is worth looking for.
+    if memchr::memchr_iter(b'\r', message).count() != lines {
+        let lone = |at: &usize| message.get(at + 1) != Some(&b'\n');
+        return Err(bare(memchr::memchr_iter(b'\r', message).find(lone).unwrap_or_default()));
     }
-    Ok(())
+    Ok(dotted)
 }
 
-/// Doubles the dot at the head of every line that has one, ends the last line, and adds the final dot.
-fn stuff(message: &[u8]) -> Vec<u8> {
-    let mut wire = Vec::with_capacity(message.len() + message.len() / 64 + 8);
-    if message.starts_with(b".") {
-        wire.push(b'.');
+fn bare(at: usize) -> String {
+    format!("the message has a bare CR or LF at byte {at}")
+}
+
+/// Doubles the dots at `dotted`, ends the last line, and adds the final dot.
+fn stuff(message: Vec<u8>, dotted: &[usize]) -> Vec<u8> {
+    let ended = message.is_empty() || message.ends_with(b"\n");
+    let mut wire = message;
+    if !dotted.is_empty() {
+        let message = std::mem::take(&mut wire);
+        wire.reserve(message.len() + dotted.len() + 5);
+        let mut from = 0;
+        for at in dotted {
+            wire.extend_from_slice(&message[from..*at]);
+            wire.push(b'.');
+            from = *at;
+        }
+        wire.extend_from_slice(&message[from..]);
     }
-    let mut from = 0;
-    for at in memmem::find_iter(message, b"\r\n.") {
-        wire.extend_from_slice(&message[from..at + 3]);
-        wire.push(b'.');
-        from = at + 3;
-    }
-    wire.extend_from_slice(&message[from..]);
-    if !message.is_empty() && !message.ends_with(b"\r\n") {
+    if !ended {
         wire.extend_from_slice(b"\r\n");
     }
     wire.extend_from_slice(b".\r\n");

@@ -243,7 +243,7 @@ impl Sender {
     /// Signs and sends one message that is in no ledger, through the first relay that can be had.
     pub async fn send_one(&self, from: &EmailAddress, to: &EmailAddress, mut message: Vec<u8>) -> Outcome {
         let signed = self.dkim.as_ref().map_or(Ok(()), |dkim| compose::sign(dkim, self.means.clock.now(), &mut message));
-        let mail = match signed.map_err(|error| error.to_string()).and_then(|()| Mail::new(from.clone(), to.clone(), &message)) {
+        let mail = match signed.map_err(|error| error.to_string()).and_then(|()| Mail::new(from.clone(), to.clone(), message)) {
             Ok(mail) => mail,
             Err(reason) => return Outcome::Failed { class: FailureClass::Compose, reply: reply::no_reply("compose", &reason) },
         };

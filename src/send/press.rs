@@ -38,7 +38,7 @@ impl Press {
         let compiled = self.compiled(&leased.list).map_err(|faults| faults.to_string())?;
         let mut message = Vec::new();
         compiled.message(&self.reader(leased, from), date, &mut message).map_err(|error| error.to_string())?;
-        Mail::new(from.clone(), leased.subscriber.email.clone(), &message)
+        Mail::new(from.clone(), leased.subscriber.email.clone(), message)
     }
 
     fn compiled(&self, list: &ListId) -> Result<Arc<Compiled>, Faults> {

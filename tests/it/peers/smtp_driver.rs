@@ -40,7 +40,7 @@ fn item(run: &str, n: usize, who: &str) -> Item {
     );
     let message = format!("{head}MIME-Version: 1.0\nContent-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: 8bit\n\n{body}");
     let address = |text: &str| EmailAddress::parse(text).unwrap();
-    let mail = Mail::new(address(&from), address(&to), message.replace('\n', "\r\n").as_bytes()).unwrap();
+    let mail = Mail::new(address(&from), address(&to), message.replace('\n', "\r\n").into_bytes()).unwrap();
     Item { mail, letter: Letter { from, to, body } }
 }
 

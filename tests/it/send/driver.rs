@@ -36,7 +36,7 @@ pub fn relay(port: u16, tls: TlsMode) -> Relay {
 pub fn mail(to: &str) -> Mail {
     let address = |text: &str| EmailAddress::parse(text).unwrap();
     let message = format!("Subject: to {to}\r\n\r\n.a dot\r\n..two\r\nend\r\n");
-    Mail::new(address("news@example.org"), address(to), message.as_bytes()).unwrap()
+    Mail::new(address("news@example.org"), address(to), message.as_bytes().to_vec()).unwrap()
 }
 
 pub fn quick() -> Timeouts {
@@ -219,7 +219,7 @@ async fn a_connection_reset_inside_data_sends_nothing() {
     let mut connection = open(&server, Mode::Pipe1).await;
     let address = |text: &str| EmailAddress::parse(text).unwrap();
     let big = [&b"Subject: big\r\n\r\n"[..], &b"0123456789\r\n".repeat(2_000_000)].concat();
-    let big = Mail::new(address("news@example.org"), address("a@example.com"), &big).unwrap();
+    let big = Mail::new(address("news@example.org"), address("a@example.com"), big).unwrap();
     // The SIZE of the test server is smaller; that is not what this is about.
     let delivered = connection.send(&[&big]).await;
     assert_eq!(words(&[delivered]), ["failed content 0 Open"]);

@@ -56,7 +56,7 @@ async fn replies_are_read_while_content_is_written() {
 async fn text_in_8_bit_needs_a_server_that_takes_it() {
     let address = |text: &str| EmailAddress::parse(text).unwrap();
     let message = "Subject: x\r\n\r\nGrüße\r\n".as_bytes();
-    let mail = Mail::new(address("news@example.org"), address("a@example.com"), message).unwrap();
+    let mail = Mail::new(address("news@example.org"), address("a@example.com"), message.to_vec()).unwrap();
     let able = Server::start(FULL, |_| Act::Usual).await;
     assert_eq!(words(&[open(&able, Mode::Pipe1).await.send(&[&mail]).await]), ["sent Open"]);
     assert!(able.lines().iter().any(|line| line.starts_with("MAIL") && line.contains(" SIZE=23 BODY=8BITMIME")), "{:?}", able.lines());

@@ -23,7 +23,7 @@ fn windowed(server: &Server) -> Relay {
 fn mail(n: usize) -> Mail {
     let address = |text: String| EmailAddress::parse(&text).unwrap();
     let message = format!("Subject: {n}\r\n\r\n.a dot\r\n..two\r\nend\r\n");
-    Mail::new(address(format!("bounce-{n}@example.org")), address(format!("r{n}@example.com")), message.as_bytes()).unwrap()
+    Mail::new(address(format!("bounce-{n}@example.org")), address(format!("r{n}@example.com")), message.into_bytes()).unwrap()
 }
 
 async fn open(server: &Server, relay: &Relay) -> Connection {
@@ -204,7 +204,7 @@ async fn a_message_that_was_not_handed_over_whole_is_not_sent() {
     let mut connection = open(&server, &windowed(&server)).await;
     let address = |text: &str| EmailAddress::parse(text).unwrap();
     let big = [&b"Subject: big\r\n\r\n"[..], &b"0123456789\r\n".repeat(2_000_000)].concat();
-    let big = Mail::new(address("news@example.org"), address("a@example.com"), &big).unwrap();
+    let big = Mail::new(address("news@example.org"), address("a@example.com"), big).unwrap();
     assert_eq!(words(&[connection.send(&[&big]).await]), ["not sent Lost"]);
 }
 
@@ -271,7 +271,7 @@ async fn what_the_server_cannot_take_and_what_needs_care_goes_alone() {
     let mut connection = open(&server, &windowed(&server)).await;
     let mut mails: Vec<Mail> = (1..=6).map(mail).collect();
     let address = |text: &str| EmailAddress::parse(text).unwrap();
-    mails[1] = Mail::new(address("news@example.org"), address("r2@example.com"), &b"x\r\n".repeat(100)).unwrap();
+    mails[1] = Mail::new(address("news@example.org"), address("r2@example.com"), b"x\r\n".repeat(100)).unwrap();
     mails[3].careful = true;
     let delivered = send_all(&mut connection, &mails).await;
     let expected = ["sent Open", "failed content 0 Open", "sent Open", "failed address 550 Open", "sent Open", "sent Open"];
