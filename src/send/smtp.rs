@@ -353,6 +353,10 @@ impl Connection {
 
     /// DATA was answered 354: content, final dot, and the next envelope in one write.
     async fn content(&mut self, mail: &Mail, next: Option<&Mail>) -> Delivered {
+        if self.wire.has_surplus() {
+            // Nothing was asked after DATA. What is there already would be taken for the answer to the final dot.
+            return self.close(Outcome::NotSent, Fate::Distrusted);
+        }
         let rides = |next: &&Mail| self.mode == Mode::Pipe1 && self.messages_left > 0 && !next.careful && self.inadmissible(next).is_none();
         let next = next.filter(rides);
         let timer = Timer::start();

@@ -121,6 +121,9 @@ impl Answers {
     }
 
     fn mail_refused(&self, mail: &RawReply) -> Step {
+        if is_out_of_step(mail) {
+            return Step::Close(Outcome::NotSent, Fate::Distrusted);
+        }
         let recipient_taken = self.rcpt.as_ref().is_some_and(RawReply::is_ok);
         // The server still holds the transaction before: content would go out under the wrong sender, a lone dot as an empty mail.
         if self.waits_for_content() {
@@ -138,7 +141,7 @@ impl Answers {
     fn rcpt_refused(&self, rcpt: &RawReply) -> Step {
         match refused_by(rcpt, "rcpt") {
             Step::Refused(outcome) if self.waits_for_content() => Step::LoneDot(outcome),
-            Step::Close(outcome, _) if self.waits_for_content() => Step::Close(outcome, Fate::Lost),
+            Step::Close(outcome, fate) if self.waits_for_content() => Step::Close(outcome, fate.max(Fate::Lost)),
             step => step,
         }
     }
@@ -158,12 +161,19 @@ fn sent_by_another(last: &RawReply) -> Outcome {
 /// The step after the first refusal of an envelope.
 fn refused_by(reply: &RawReply, phase: &'static str) -> Step {
     match reply.code {
+        // Not what was asked for, and no refusal: it answers another command. Whatever follows would be taken for something else, too.
+        _ if is_out_of_step(reply) => Step::Close(Outcome::NotSent, Fate::Distrusted),
         421 => Step::Close(classify::outcome(reply.to_reply(phase)), Fate::Throttled),
         // Nothing was refused before, so server and driver disagree about the state; and 500 may mean "no pipelining".
         503 => Step::Close(Outcome::NotSent, Fate::Distrusted),
         _ if blames_pipelining(reply) => Step::Close(Outcome::NotSent, Fate::Distrusted),
         _ => Step::Refused(classify::outcome(reply.to_reply(phase))),
     }
+}
+
+/// Neither the answer that was waited for nor a refusal: a line too many came before it.
+fn is_out_of_step(reply: &RawReply) -> bool {
+    reply.code < 400
 }
 
 /// MAIL 421, 450 or 451 with 4.7.x: a limit on us, nothing about the message.

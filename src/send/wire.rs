@@ -80,6 +80,11 @@ impl Wire {
         poll_fn(&mut look).await || !self.input.is_empty()
     }
 
+    /// Whether more has been read than was asked for so far. Looks at what is here and does not read.
+    pub fn has_surplus(&self) -> bool {
+        !self.input.is_empty()
+    }
+
     /// Writes all of `bytes`, reading meanwhile so that neither side waits for the other. `block` limits each step.
     /// On failure: how many bytes were taken by the kernel, at most, and why.
     pub async fn write(&mut self, bytes: &[u8], block: Duration) -> Result<(), (usize, Broken)> {

@@ -222,3 +222,35 @@ async fn a_server_out_of_step_on_a_refused_reset_is_told_from_one_that_goes_away
     .await;
     assert_eq!(delivered[1], format!("not sent {:?}", Fate::Dead));
 }
+
+#[tokio::test]
+async fn an_answer_too_many_is_never_taken_for_the_answer_to_another_command() {
+    let twice = |line: &str| Act::Say(format!("{line}\r\n{line}\r\n").into_bytes());
+    for (verb, line) in [("DOT", "250 2.0.0 taken"), ("MAIL", "250 2.1.0 ok"), ("RCPT", "250 2.1.5 ok")] {
+        for mode in [Mode::Pipe1, Mode::Grouped, Mode::Sequential] {
+            let server =
+                Server::start(FULL, move |event| if event.verb == verb && event.mail == 1 { twice(line) } else { Act::Usual }).await;
+            let mut connection = open(&server, mode).await;
+            let delivered = send_all(&mut connection, &ABC).await;
+            let told = words(&delivered).iter().filter(|word| word.starts_with("sent")).count();
+            let taken = server.recipients();
+            assert!(told <= taken.len(), "{verb} answered twice in {mode:?}: {told} told as sent, taken were {taken:?}");
+            let last = delivered.last().unwrap();
+            assert!(last.fate != Fate::Open, "{verb} answered twice in {mode:?}: {delivered:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_is_neither_the_expected_nor_a_refusal_ends_the_connection_and_counts_no_attempt() {
+    for (verb, line) in [("DATA", "250 2.0.0 ok"), ("DATA", "334 what"), ("MAIL", "354 go"), ("RCPT", "354 go")] {
+        let (server, delivered) = run(move |event| if event.verb == verb && event.mail == 2 { say(line) } else { Act::Usual }).await;
+        assert_eq!(delivered, ["sent Open", "not sent Distrusted"], "{line:?} to {verb}");
+        assert_eq!(server.recipients(), ["a@example.com"], "{line:?} to {verb}");
+    }
+    // One that comes together with the 354 would be read as the answer to the final dot.
+    let (server, delivered) =
+        run(|event| if event.verb == "DATA" && event.mail == 2 { Act::Say(b"354 go\r\n250 2.0.0 taken\r\n".to_vec()) } else { Act::Usual })
+            .await;
+    assert_eq!((delivered[1].as_str(), server.recipients().len()), ("not sent Distrusted", 1), "354 and 250 to DATA");
+}
