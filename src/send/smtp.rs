@@ -357,7 +357,9 @@ impl Connection {
             // Nothing was asked after DATA. What is there already would be taken for the answer to the final dot.
             return self.close(Outcome::NotSent, Fate::Distrusted);
         }
-        let rides = |next: &&Mail| self.mode == Mode::Pipe1 && self.messages_left > 0 && !next.careful && self.inadmissible(next).is_none();
+        // Behind what may be the last refusal in a row nothing rides, or a connection that only meets refusals would never be renewed.
+        let ends = self.messages_left == 0 || self.refused + 1 >= REFUSED_MAX;
+        let rides = |next: &&Mail| self.mode == Mode::Pipe1 && !ends && !next.careful && self.inadmissible(next).is_none();
         let next = next.filter(rides);
         let timer = Timer::start();
         let written = match next {

@@ -195,6 +195,16 @@ async fn four_refusals_in_a_row_renew_the_connection() {
 }
 
 #[tokio::test]
+async fn four_contents_refused_in_a_row_renew_the_connection_too() {
+    let server = Server::start(FULL, |event| if event.verb == "DOT" { say("550 5.7.1 no") } else { Act::Usual }).await;
+    let mut connection = open(&server, Mode::Pipe1).await;
+    let delivered = send_all(&mut connection, &["a@example.com"; 9]).await;
+    assert_eq!((delivered.len(), delivered.last().map(|last| last.fate)), (4, Some(Fate::Renew)), "{:?}", words(&delivered));
+    connection.quit().await;
+    assert_eq!(server.verbs(1).last().unwrap(), "QUIT", "nothing rode behind the fourth");
+}
+
+#[tokio::test]
 async fn the_message_cap_renews_the_connection_with_a_quit() {
     let server = Server::start(FULL, |_| Act::Usual).await;
     let relay = Relay { messages_per_connection: 2, ..relay(server.addr.port(), TlsMode::None) };
