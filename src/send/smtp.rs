@@ -120,6 +120,8 @@ pub struct Connection {
     mode: Mode,
     pub(super) timeouts: Timeouts,
     pub(super) messages_left: usize,
+    /// Nothing was asked since it was made ready.
+    untouched: bool,
     /// Envelopes refused since the last message that was accepted.
     pub(super) refused: usize,
     /// The last transaction was refused half-way: RSET goes before the next MAIL.
@@ -149,6 +151,7 @@ impl Connection {
             mode,
             timeouts,
             messages_left: relay.messages_per_connection.max(1),
+            untouched: true,
             refused: 0,
             needs_rset: false,
             opened: false,
@@ -193,10 +196,13 @@ impl Connection {
             return Delivered { outcome, fate: Fate::Open };
         }
         if idle && self.wire.has_input().await {
-            // It said goodbye while nothing was going on, as servers do after some minutes: nobody's fault.
+            // It said goodbye while nothing was going on, as servers do after some minutes: nobody's fault. One that does so before anything was
+            // asked of it does not want us now, and would do it again and again.
             self.mute = true;
-            return Delivered { outcome: Outcome::NotSent, fate: Fate::Renew };
+            let fate = if self.untouched { Fate::Throttled } else { Fate::Renew };
+            return Delivered { outcome: Outcome::NotSent, fate };
         }
+        self.untouched = false;
         if self.mode == Mode::Window && !(idle && mail.careful) {
             return self.send_in_window(mails).await;
         }

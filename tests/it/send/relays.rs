@@ -248,6 +248,25 @@ async fn a_relay_that_cannot_be_had_is_tried_seldom() {
 }
 
 #[tokio::test]
+async fn a_relay_that_says_goodbye_behind_its_greeting_is_tried_seldom_and_costs_nobody_an_attempt() {
+    let desk = Desk::new(50).await;
+    let server = Server::start(FULL, |event| match event.verb.as_str() {
+        "EHLO" => Act::SayAndClose(b"250-test\r\n250 PIPELINING\r\n421 4.3.2 not now\r\n".to_vec()),
+        _ => Act::Usual,
+    })
+    .await;
+    let (sender, stop) = (sender(&desk, &[to(&server)]), CancellationToken::new());
+    let token = stop.clone();
+    let task = tokio::spawn(async move { sender.run(token).await });
+    tokio::time::sleep(Duration::from_millis(2_500)).await;
+    let tries = server.lines().iter().filter(|line| line.starts_with("EHLO")).count();
+    assert!((2..=8).contains(&tries), "two connections, with longer and longer pauses: {tries} tries in 2.5 s");
+    stop.cancel();
+    task.await.unwrap().unwrap();
+    assert_eq!(desk.counts().await, Counts { planned: 50, queued: 50, ..Counts::default() });
+}
+
+#[tokio::test]
 async fn a_warm_up_stops_for_the_day_survives_a_restart_and_goes_on_tomorrow() {
     let desk = Desk::new(60).await;
     let server = Server::start(FULL, |_| Act::Usual).await;
