@@ -97,7 +97,7 @@ impl Domains {
     /// Whether a message to `domain` may go.
     pub fn gate(&mut self, domain: &str, now: Instant) -> Gate {
         let usual = self.usual;
-        let Some(known) = self.known(domain) else { return Gate::Open };
+        let Some(known) = self.known(domain, now) else { return Gate::Open };
         if let Some(backoff) = known.backoff.filter(|backoff| backoff.holds(now)) {
             return Gate::At(backoff.until);
         }
@@ -136,8 +136,11 @@ impl Domains {
 
     /// A message to `domain` goes over one of `live` connections; `slow` when its gate said so and others wait.
     pub fn begin(&mut self, domain: &str, slow: bool, live: usize, now: Instant) {
-        self.make_room();
         self.live = live;
+        if self.known(domain, now).is_none() {
+            self.make_room(now);
+        }
+        // One with limits is there by now and was not forgotten since.
         let known = self.known.entry(domain.to_owned()).or_default();
         if known.busy == 0 || known.mean.is_some() {
             known.since = Some(now);
@@ -181,7 +184,7 @@ impl Domains {
     /// How many messages to `domain` are worth having ready at once; nothing when it goes like all others.
     pub fn limit(&mut self, domain: &str, live: usize, now: Instant) -> Option<usize> {
         let usual = self.usual;
-        let known = self.known(domain)?;
+        let known = self.known(domain, now)?;
         if known.backoff.is_some_and(|backoff| backoff.holds(now)) {
             return Some(0);
         }
@@ -192,14 +195,14 @@ impl Domains {
     }
 
     /// How many more of them are worth keeping here: as many as go before one that is put back would return.
-    pub fn room(&mut self, domain: &str, live: usize) -> usize {
-        let Some(known) = self.known(domain) else { return 0 };
+    pub fn room(&mut self, domain: &str, live: usize, now: Instant) -> usize {
+        let Some(known) = self.known(domain, now) else { return 0 };
         (PARK_MIN.as_secs_f64() / known.step(live).as_secs_f64().max(0.001)) as usize
     }
 
     /// How long a message to `domain` that finds no room here should wait, each a little longer than the one before.
     pub fn park(&mut self, domain: &str, live: usize, now: Instant) -> Duration {
-        let Some(known) = self.known(domain) else { return PARK_MIN };
+        let Some(known) = self.known(domain, now) else { return PARK_MIN };
         let backoff = known.backoff.filter(|backoff| backoff.holds(now));
         let step = if backoff.is_some() { PARK_STEP } else { known.step(live) };
         let first = backoff.map_or(now + PARK_MIN, |backoff| backoff.until);
@@ -215,25 +218,25 @@ impl Domains {
 
     /// The pace of `domain` when a slice should be asked for.
     pub fn wants_slice(&mut self, domain: &str, now: Instant) -> Option<Duration> {
-        self.known(domain)?.pace.as_ref().filter(|pace| pace.wants_slice(now)).map(Pace::slice_length)
+        self.known(domain, now)?.pace.as_ref().filter(|pace| pace.wants_slice(now)).map(Pace::slice_length)
     }
 
     /// A slice of its pace.
     pub fn grant(&mut self, domain: &str, from: Instant) {
-        if let Some(pace) = self.known(domain).and_then(|known| known.pace.as_mut()) {
+        if let Some(pace) = self.known(domain, from).and_then(|known| known.pace.as_mut()) {
             pace.grant(from);
         }
     }
 
     /// What is known of a domain; one with limits of its own is known from the first.
-    fn known(&mut self, domain: &str) -> Option<&mut Domain> {
+    fn known(&mut self, domain: &str, now: Instant) -> Option<&mut Domain> {
         if !self.known.contains_key(domain) {
             let pace = of_domain(&self.rates, domain).map(|rate| Pace::new(*rate));
             let most = of_domain(&self.connections, domain).copied();
             if pace.is_none() && most.is_none() {
                 return None;
             }
-            self.make_room();
+            self.make_room(now);
             self.known.insert(domain.to_owned(), Domain { pace, most, ..Domain::default() });
         }
         self.known.get_mut(domain)
@@ -244,12 +247,14 @@ impl Domains {
         self.known.values_mut().for_each(|known| known.busy = 0);
     }
 
-    fn make_room(&mut self) {
+    /// Before a domain is added: forgets what may be forgotten when there are too many.
+    fn make_room(&mut self, now: Instant) {
+        let matters = |known: &Domain| known.busy > 0 || known.backoff.is_some_and(|backoff| backoff.holds(now));
         if self.known.len() >= KNOWN_MAX {
-            self.known.retain(|_, known| known.busy > 0 || known.backoff.is_some() || known.pace.is_some());
+            self.known.retain(|_, known| matters(known) || known.pace.is_some());
         }
         if self.known.len() >= KNOWN_MAX {
-            self.known.retain(|_, known| known.busy > 0 || known.backoff.is_some());
+            self.known.retain(|_, known| matters(known));
         }
     }
 }

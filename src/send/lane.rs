@@ -134,7 +134,7 @@ impl Counter {
         let mut inner = self.shop.lock();
         let Some(limit) = inner.limit(domain, now) else { return Place::Free };
         let alike = held.iter().filter(|job| job.mail.to.domain() == domain).count();
-        let room = |door: &mut super::shop::Door| door.domains.room(domain, door.live);
+        let room = |door: &mut super::shop::Door| door.domains.room(domain, door.live, now);
         let room = if held.len() > HELD_MAX / 2 { 0 } else { inner.doors.iter_mut().map(room).max().unwrap_or(0).max(HELD_PER_DOMAIN) };
         let backs_off = limit == 0;
         if !backs_off && alike < limit + room && held.len() < HELD_MAX {

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use chrono::NaiveDate;
 use postrider::config::StoreUrl;
-use postrider::model::Timestamp;
 use postrider::model::outcome::{FailureClass, Outcome, Reply};
 use postrider::model::relay::{Rate, WarmUp};
+use postrider::model::{Relay, Timestamp};
 use postrider::send::breaker::{Breaker, May};
 use postrider::send::domains::{Answer, Domains, Gate};
 use postrider::send::pace::{Backoff, Day, Pace, Turn, asks_to_slow_down, day_block};
@@ -220,4 +220,38 @@ async fn the_store_gives_out_no_more_than_a_days_allowance() {
     assert_eq!(given, 100, "14 blocks of 7 and the two that are left");
     assert_eq!(store.reserve_messages("new", 20_001, 7, 100).await.unwrap(), 7, "another day");
     assert_eq!(store.reserve_messages("other", 20_000, 7, 100).await.unwrap(), 7, "another relay");
+}
+
+#[tokio::test]
+async fn a_domain_keeps_its_limits_among_any_number_of_others() {
+    let limited = Relay { domain_connections: [("*".to_owned(), 1)].into(), ..relay(25, postrider::model::relay::TlsMode::None) };
+    let (mut domains, now) = (Domains::new(&limited), Instant::now());
+    for n in 0..10_010 {
+        let name = format!("d{n}.example.com");
+        assert_eq!(domains.gate(&name, now), Gate::Open);
+        domains.begin(&name, false, 4, now);
+        assert_eq!(domains.gate(&name, now), Gate::Shut, "the {n}th domain has its one connection");
+        domains.end(&name, secs(0.01), Answer::Accepted, now, 0.0);
+    }
+}
+
+#[tokio::test]
+async fn patience_that_is_over_is_forgotten_when_there_are_too_many_domains() {
+    let (mut domains, now) = (Domains::new(&relay(25, postrider::model::relay::TlsMode::None)), Instant::now());
+    let mut throttled = |name: &str, now: Instant| {
+        domains.begin(name, false, 4, now);
+        domains.end(name, secs(0.01), Answer::Throttled, now, 0.0);
+        domains.gate(name, now)
+    };
+    for n in 0..10_000 {
+        assert_eq!(throttled(&format!("d{n}.example.com"), now), Gate::At(now + secs(10.0)));
+    }
+    let later = now + secs(11.0);
+    throttled("another.example.com", later);
+    assert_eq!(throttled("d0.example.com", later), Gate::At(later + secs(10.0)), "it was forgotten, so this is its first time");
+    assert_eq!(
+        throttled("d0.example.com", later + secs(11.0)),
+        Gate::At(later + secs(31.0)),
+        "it is remembered, so it waits twice as long"
+    );
 }
