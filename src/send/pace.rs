@@ -136,7 +136,8 @@ impl Day {
 
     /// One that was counted did not leave.
     pub fn give_back(&mut self) {
-        self.left += u64::from(self.ends.is_some());
+        // A day without a limit has all there are.
+        self.left = self.left.saturating_add(u64::from(self.ends.is_some()));
     }
 }
 

@@ -147,6 +147,10 @@ async fn a_days_allowance_is_given_out_in_blocks_and_ends_with_the_day() {
     day.grant(0, ends);
     assert_eq!((day.turn(start), day.full_until(start)), (Turn::At(ends), Some(ends)));
     assert_eq!((day.turn(ends), day.full_until(ends)), (Turn::Ask, None), "another day");
+    // A day after the warm-up; one of the day before comes back.
+    day.grant(u64::MAX, ends + secs(100.0));
+    day.give_back();
+    assert_eq!(day.turn(ends), Turn::Now, "there is no limit");
     assert_eq!((day_block(20), day_block(500), day_block(100_000)), (1, 10, 2_000));
 }
 
