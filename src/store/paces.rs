@@ -6,8 +6,10 @@ use super::sql::args;
 use super::{Result, Store};
 use crate::model::Timestamp;
 
-/// Time is given out at most about so far ahead (and 64 slices); what is kept beyond it comes from a clock that was wrong.
-const AHEAD_MAX: Duration = Duration::from_secs(3600);
+/// Nobody asks further ahead than one slice beside the one in use, so time is given out at most so many slices ahead (by 32 workers), and as much as
+/// their clocks may differ. What is kept beyond it comes from a clock that was wrong, and would stop everybody until then.
+const SLICES_AHEAD_MAX: i64 = 64;
+const CLOCKS_APART_MAX: Duration = Duration::from_secs(60);
 /// Time given out that passed so long ago means nothing any more.
 const OLD: Duration = Duration::from_secs(60);
 
@@ -29,7 +31,7 @@ impl Store {
         let mut begin = Vec::with_capacity(slices.len());
         for slice in slices {
             let length = i64::try_from(slice.length.as_micros()).unwrap_or(i64::MAX / 128);
-            let far = now.plus(AHEAD_MAX).0.saturating_add(length.saturating_mul(64));
+            let far = now.plus(CLOCKS_APART_MAX).0.saturating_add(length.saturating_mul(SLICES_AHEAD_MAX));
             let sql = "INSERT INTO paces (pace, until_at) VALUES ($1, CAST($2 AS BIGINT) + CAST($3 AS BIGINT))
                  ON CONFLICT (pace) DO UPDATE SET until_at = CAST($3 AS BIGINT) +
                      CASE WHEN paces.until_at < $2 OR paces.until_at > $4 THEN CAST($2 AS BIGINT) ELSE paces.until_at END

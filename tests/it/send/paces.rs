@@ -204,6 +204,17 @@ async fn the_store_gives_out_every_slice_once_whoever_asks() {
     let store = Store::open(&url, now).await.unwrap();
     let later = now.plus(secs(30.0));
     assert_eq!(store.reserve_slices(&[slice("relay a")], later).await.unwrap(), [later], "time that passed is not made up for");
+    for _ in 0..30 {
+        store.reserve_slices(&[slice("relay a")], later).await.unwrap();
+    }
+    let half_a_second_back = store.reserve_slices(&[slice("relay a")], now.plus(secs(29.5))).await.unwrap();
+    assert_eq!(half_a_second_back, [later.plus(secs(31.0))], "what many workers were given ahead is given out once, by any clock");
+    let minutes_ago = Timestamp::from_secs(1_790_000_000 - 300);
+    assert_eq!(
+        store.reserve_slices(&[slice("relay a")], minutes_ago).await.unwrap(),
+        [minutes_ago],
+        "a clock set back by minutes stops nobody for minutes"
+    );
     let yesterday = Timestamp::from_secs(1_790_000_000 - 86_400);
     assert_eq!(
         store.reserve_slices(&[slice("relay a")], yesterday).await.unwrap(),
