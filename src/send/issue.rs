@@ -16,7 +16,7 @@ use super::batch::{Batch, Grants, Made, Parked};
 use super::connect::{ConnectError, ConnectFault};
 use super::crew::{Crew, Report};
 use super::lane::Counter;
-use super::ledger::Ledger;
+use super::ledger::{InUse, Ledger};
 use super::press::Press;
 use super::relays::Relays;
 use super::reply::no_reply;
@@ -77,6 +77,8 @@ pub struct Means {
     pub world: World,
     /// This process's name in leases.
     pub worker: String,
+    /// Its leases.
+    pub in_use: InUse,
     /// What becomes of a Delivery cut after the final dot.
     pub on_unknown: OnUnknown,
     /// Whether to wait for a relay for ever.
@@ -190,6 +192,7 @@ impl Run {
 
     /// One claim from its first message to its release. More is claimed under the same lease as room comes, so that slow Deliveries hold up no others.
     async fn batch(&mut self, lease: Lease, leased: Vec<Leased>, stop: &CancellationToken) -> Result<()> {
+        let _held = self.means.in_use.hold(lease.epoch);
         let mut batch = Batch::new(lease, self.means.relays.in_flight());
         let mut made = self.begin(&mut batch, leased).await;
         let mut renew = tokio::time::interval(self.lease / 3);

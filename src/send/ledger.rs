@@ -1,5 +1,7 @@
 //! What the send stage asks of the ledger. [`Store`] is the ledger; the simulator in the tests is the other one, and they are proved to answer alike.
 
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
@@ -45,10 +47,8 @@ pub trait Ledger: Send + Sync {
     fn renew<'a>(&'a self, lease: &'a Lease, length: Duration, now: Timestamp) -> Answer<'a, Lease>;
     /// Gives a lease back.
     fn release<'a>(&'a self, lease: &'a Lease, now: Timestamp) -> Answer<'a, ()>;
-    /// Takes leases back from the dead.
-    fn recover(&self, all: bool, on_unknown: OnUnknown, now: Timestamp) -> Answer<'_, Recovered>;
-    /// The same, but none of `worker`, who asks in the middle of its work.
-    fn recover_others<'a>(&'a self, worker: &'a str, on_unknown: OnUnknown, now: Timestamp) -> Answer<'a, Recovered>;
+    /// Takes back leases that are over, but none of those `in_use` by who asks.
+    fn recover_others<'a>(&'a self, in_use: &'a [i64], on_unknown: OnUnknown, now: Timestamp) -> Answer<'a, Recovered>;
     /// Results and intents in one durable step; the intents that stand.
     fn commit<'a>(
         &'a self,
@@ -79,6 +79,36 @@ pub trait Ledger: Send + Sync {
     /// Keeps a small fact.
     fn keep_fact<'a>(&'a self, _key: &'a str, _value: &'a str) -> Answer<'a, ()> {
         Box::pin(std::future::ready(Ok(())))
+    }
+}
+
+/// The leases under which this process works at the moment. Its other ones, such as one whose claim was answered too late, are nobody's.
+#[derive(Debug, Clone, Default)]
+pub struct InUse(Arc<Mutex<BTreeSet<i64>>>);
+
+/// A lease in use, until this is dropped.
+pub struct Held(InUse, i64);
+
+impl InUse {
+    /// The lease `epoch` is in use from now on.
+    pub fn hold(&self, epoch: i64) -> Held {
+        self.lock().insert(epoch);
+        Held(self.clone(), epoch)
+    }
+
+    /// Their numbers.
+    pub fn epochs(&self) -> Vec<i64> {
+        self.lock().iter().copied().collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeSet<i64>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.0.lock().remove(&self.1);
     }
 }
 
@@ -130,12 +160,8 @@ impl Ledger for Store {
         Box::pin(self.release(lease, now))
     }
 
-    fn recover(&self, all: bool, on_unknown: OnUnknown, now: Timestamp) -> Answer<'_, Recovered> {
-        Box::pin(self.recover(all, on_unknown, now))
-    }
-
-    fn recover_others<'a>(&'a self, worker: &'a str, on_unknown: OnUnknown, now: Timestamp) -> Answer<'a, Recovered> {
-        Box::pin(self.recover_others(worker, on_unknown, now))
+    fn recover_others<'a>(&'a self, in_use: &'a [i64], on_unknown: OnUnknown, now: Timestamp) -> Answer<'a, Recovered> {
+        Box::pin(self.recover_others(in_use, on_unknown, now))
     }
 
     fn commit<'a>(

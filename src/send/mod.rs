@@ -44,7 +44,7 @@ use self::content::Mail;
 use self::crew::Crew;
 use self::issue::{End, Means, Run};
 use self::ladder::Memory;
-use self::ledger::Ledger;
+use self::ledger::{InUse, Ledger};
 use self::press::Press;
 use self::relays::Relays;
 use self::shop::Shop;
@@ -127,7 +127,8 @@ impl Sender {
         let memory = Memory { ledger: store.clone(), clock: clock.clone() };
         let crew = crew(relays, &trust, &timeouts, &world, memory);
         let worker = format!("{}-{:08x}", std::process::id(), rand::random::<u32>());
-        let means = Means { store, relays: crew.0, crew: crew.1, clock, world, worker, on_unknown, patient: false };
+        let means =
+            Means { store, relays: crew.0, crew: crew.1, clock, world, worker, in_use: InUse::default(), on_unknown, patient: false };
         Self { means, relays: relays.to_vec(), trust, timeouts, key, site_url: site_url.to_owned(), dkim: None }
     }
 
@@ -151,7 +152,7 @@ impl Sender {
         let mut under_way = BTreeSet::new();
         let mut first = true;
         while !stop.is_cancelled() {
-            let mut look = std::pin::pin!(self.look(&means, !std::mem::take(&mut first), !under_way.is_empty(), &stop));
+            let mut look = std::pin::pin!(self.look(&means, !std::mem::take(&mut first), &stop));
             let due = loop {
                 tokio::select! {
                     biased;
@@ -176,17 +177,14 @@ impl Sender {
     }
 
     /// One look at the ledger, after a wait: takes leases back from the dead; gives every Issue that has something due.
-    async fn look(&self, means: &Means, wait: bool, busy: bool, stop: &CancellationToken) -> Vec<IssueId> {
+    async fn look(&self, means: &Means, wait: bool, stop: &CancellationToken) -> Vec<IssueId> {
         if wait && tokio::time::timeout(LOOK, stop.cancelled()).await.is_ok() {
             return Vec::new();
         }
         let look = async {
             let now = means.clock.now();
             // A clock that jumps makes our own leases look over while we are at work under them.
-            match busy {
-                true => means.store.recover_others(&means.worker, means.on_unknown, now).await?,
-                false => means.store.recover(false, means.on_unknown, now).await?,
-            };
+            means.store.recover_others(&means.in_use.epochs(), means.on_unknown, now).await?;
             means.store.sendable_issues(means.clock.now()).await
         };
         look.await.unwrap_or_else(|error| {
@@ -247,9 +245,14 @@ impl Sender {
             Ok(mail) => mail,
             Err(reason) => return Outcome::Failed { class: FailureClass::Compose, reply: reply::no_reply("compose", &reason) },
         };
+        let timeouts = Timeouts {
+            connect: self.timeouts.connect.min(ONE_WAIT),
+            greeting: self.timeouts.greeting.min(ONE_WAIT),
+            ..self.timeouts.clone()
+        };
         let mut last = reply::no_reply("connect", "there is no relay");
         for relay in &self.relays {
-            match connect::connect(relay, &self.trust, Mode::Sequential, &Timeouts::default()).await {
+            match connect::connect_through(&*self.means.world.dial, relay, &self.trust, Mode::Sequential, &timeouts).await {
                 Ok(mut connection) => {
                     let delivered = connection.send(&[&mail]).await;
                     connection.quit().await;

@@ -130,20 +130,24 @@ impl Store {
 
     /// Takes back leases that are over; with `all`, every lease (the caller is alone, so their owners are dead).
     pub async fn recover(&self, all: bool, on_unknown: OnUnknown, now: Timestamp) -> Result<Recovered> {
-        self.take_back(all, "", on_unknown, now).await
+        self.take_back(all, &[], on_unknown, now).await
     }
 
-    /// Takes back leases that are over, but none of `worker`: who asks while it sends is alive, whatever its clock says.
-    pub async fn recover_others(&self, worker: &str, on_unknown: OnUnknown, now: Timestamp) -> Result<Recovered> {
-        self.take_back(false, worker, on_unknown, now).await
+    /// Takes back leases that are over, but none of those `in_use` by the caller: who asks while it sends under them is alive, whatever its clock says.
+    pub async fn recover_others(&self, in_use: &[i64], on_unknown: OnUnknown, now: Timestamp) -> Result<Recovered> {
+        self.take_back(false, in_use, on_unknown, now).await
     }
 
-    async fn take_back(&self, all: bool, spared: &str, on_unknown: OnUnknown, now: Timestamp) -> Result<Recovered> {
+    async fn take_back(&self, all: bool, spared: &[i64], on_unknown: OnUnknown, now: Timestamp) -> Result<Recovered> {
         let mut recovered = Recovered::default();
         let mut tx = self.engine.read().await?;
+        let mut args = args![now, all];
+        // No lease has the number 0; a list must have something in it.
+        let spared = in_list(&mut args, spared.iter().copied().chain([0]));
+        let clock = tx.clock("$1");
         let over =
-            format!("SELECT epoch, issue_id FROM leases WHERE (until_at <= {} OR $2 = 1) AND worker <> $3 ORDER BY epoch", tx.clock("$1"));
-        let dead: Vec<(i64, i64)> = tx.rows(over, args![now, all, spared]).await?;
+            format!("SELECT epoch, issue_id FROM leases WHERE (until_at <= {clock} OR $2 = 1) AND epoch NOT IN ({spared}) ORDER BY epoch");
+        let dead: Vec<(i64, i64)> = tx.rows(over, args).await?;
         drop(tx);
         for (epoch, issue) in dead {
             let mut tx = self.engine.write().await?;

@@ -1,5 +1,6 @@
 //! Tests of the send room, through its door.
 
+mod awkward;
 pub mod driver;
 mod leaves;
 pub mod ledger;

@@ -53,6 +53,12 @@ impl Desk {
         })
     }
 
+    /// Takes back leases that are over, or all.
+    pub fn recover(&self, all: bool, on_unknown: OnUnknown, now: Timestamp) -> Answer<'_, Recovered> {
+        let worker = self.worker;
+        self.ask("recovery", move |inner| Ok(inner.take_back(worker, all, |_| false, on_unknown, now)))
+    }
+
     fn done<T>(&self, what: &'static str, fate: &Fate, work: impl FnOnce(&mut Inner) -> Result<T>) -> Result<T> {
         let mut inner = self.scene.lock();
         // On SQLite a statement is done by the process that asks, and dies with it.
@@ -168,14 +174,9 @@ impl Ledger for Desk {
         self.ask("slices of time", move |inner| Ok(inner.books.reserve_slices(&slices, now)))
     }
 
-    fn recover(&self, all: bool, on_unknown: OnUnknown, now: Timestamp) -> Answer<'_, Recovered> {
-        let worker = self.worker;
-        self.ask("recovery", move |inner| Ok(inner.take_back(worker, all, |_| false, on_unknown, now)))
-    }
-
-    fn recover_others<'a>(&'a self, _worker: &'a str, on_unknown: OnUnknown, now: Timestamp) -> Answer<'a, Recovered> {
-        let worker = self.worker;
-        self.ask("recovery", move |inner| Ok(inner.take_back(worker, false, |owner| owner == worker, on_unknown, now)))
+    fn recover_others<'a>(&'a self, in_use: &'a [i64], on_unknown: OnUnknown, now: Timestamp) -> Answer<'a, Recovered> {
+        let (worker, in_use) = (self.worker, in_use.to_vec());
+        self.ask("recovery", move |inner| Ok(inner.take_back(worker, false, |epoch| in_use.contains(&epoch), on_unknown, now)))
     }
 
     fn commit<'a>(

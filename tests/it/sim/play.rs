@@ -11,7 +11,6 @@ use postrider::model::relay::{Rate, TlsMode};
 use postrider::model::{Clock, EmailAddress, IssueStatus, ListId, Mailbox, Relay, Subscriber, SubscriberId};
 use postrider::send::Sender;
 use postrider::send::connect::Trust;
-use postrider::send::ledger::Ledger as _;
 use postrider::send::smtp::Timeouts;
 use postrider::send::world::World;
 use rand::rngs::StdRng;

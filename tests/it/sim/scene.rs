@@ -277,12 +277,12 @@ impl Inner {
         &mut self,
         worker: usize,
         all: bool,
-        spared: impl Fn(usize) -> bool,
+        spared: impl Fn(i64) -> bool,
         on_unknown: OnUnknown,
         now: Timestamp,
     ) -> Recovered {
         let before = self.books.leases();
-        let recovered = self.books.take_back(all, |epoch| spared(self.owners[&epoch]), on_unknown, now);
+        let recovered = self.books.take_back(all, spared, on_unknown, now);
         self.taken_from_owners(&before);
         if recovered != Recovered::default() {
             self.tell(|| format!("worker {worker} finds {} never begun and {} in doubt", recovered.requeued, recovered.unknown));
