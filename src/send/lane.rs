@@ -181,8 +181,6 @@ impl Drop for Counter {
     fn drop(&mut self) {
         let mut inner = self.shop.lock();
         inner.lanes.retain(|lane| lane.id != self.id);
-        // Whoever was asking the store may be gone with its lane; others ask again.
-        inner.asking.clear();
         drop(inner);
         self.shop.changed.notify_waiters();
     }

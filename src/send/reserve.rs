@@ -15,11 +15,24 @@ const DAY_US: i64 = 86_400_000_000;
 
 /// Gets what the shop asks for. What cannot be had now is asked for again.
 pub async fn reserve(shop: &Shop, ledger: &dyn Ledger, clock: &Clock) {
-    let asks = shop.take_asks();
-    if let Err(error) = get(shop, ledger, clock, &asks).await {
+    let asking = Asking { shop, asks: shop.take_asks() };
+    if let Err(error) = get(shop, ledger, clock, &asking.asks).await {
         tracing::error!("the store gave out no time for sending; asking again: {error}");
     }
-    shop.answered(&asks);
+    drop(asking);
+    shop.changed.notify_waiters();
+}
+
+/// What is being asked for. Whoever asks may be gone before the answer comes, with its Issue: then others ask again.
+struct Asking<'a> {
+    shop: &'a Shop,
+    asks: Vec<Ask>,
+}
+
+impl Drop for Asking<'_> {
+    fn drop(&mut self) {
+        self.shop.lock().asking.retain(|ask| !self.asks.contains(ask));
+    }
 }
 
 async fn get(shop: &Shop, ledger: &dyn Ledger, clock: &Clock, asks: &[Ask]) -> Result<()> {
@@ -54,14 +67,6 @@ impl Shop {
         let asks = std::mem::take(&mut inner.asks);
         inner.asking.extend(asks.iter().cloned());
         asks.into_iter().collect()
-    }
-
-    /// These were asked for.
-    fn answered(&self, asks: &[Ask]) {
-        let mut inner = self.lock();
-        inner.asking.retain(|ask| !asks.contains(ask));
-        drop(inner);
-        self.changed.notify_waiters();
     }
 
     /// The slice that an ask means.
