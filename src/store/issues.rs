@@ -189,14 +189,15 @@ impl Store {
         tx.commit().await
     }
 
-    /// Sends to the rest: failed (but not by the address's own fault), unknown and cancelled Deliveries become queued again. How many.
+    /// Sends to the rest: failed (but not by the address's own fault), unknown and cancelled Deliveries become queued again, as if never tried: one
+    /// that was given up for its age has all its tries again. How many.
     /// When there are any, the Issue is sending again, whatever it was.
     pub async fn retry_issue(&self, id: IssueId, now: Timestamp) -> Result<u64> {
         let mut tx = self.engine.write().await?;
         if status(&mut tx, id).await?.0 == IssueStatus::Scheduled {
             return refused(id, "scheduled; nothing to retry yet");
         }
-        let sql = "UPDATE deliveries SET state = 0, next_at = NULL, changed_at = $2
+        let sql = "UPDATE deliveries SET state = 0, attempts = 0, next_at = NULL, changed_at = $2
              WHERE issue_id = $1 AND (state IN (6, 8) OR (state = 5 AND (class IS NULL OR class <> 'address')))";
         let queued = tx.run(sql, args![id, now]).await?;
         if queued > 0 {

@@ -415,6 +415,26 @@ async fn an_unknown_outcome_is_held_or_sent_again_as_asked() {
 }
 
 #[tokio::test]
+async fn whoever_is_sent_to_again_by_hand_has_all_the_tries_again() {
+    let desk = Desk::with_readers(1).await;
+    let issue = desk.sending().await;
+    for day in 0..3 {
+        let (lease, leased) = desk.store.claim(issue, "worker", 10, MINUTE, at(day * 100)).await.unwrap().expect("it is due");
+        assert_eq!(leased[0].attempts, u32::try_from(day).unwrap());
+        let people = ids(&leased);
+        desk.store.commit(&lease, &[], &people, at(day * 100)).await.unwrap();
+        // The third time it is too old to be tried again.
+        let record = deferred(people[0], (day < 2).then(|| at(day * 100 + 50)));
+        desk.store.commit(&lease, &[record], &[], at(day * 100 + 1)).await.unwrap();
+        desk.store.release(&lease, at(day * 100 + 2)).await.unwrap();
+    }
+    assert_eq!(desk.counts(issue).await, Counts { planned: 1, failed: 1, ..Counts::default() });
+    assert_eq!(desk.store.retry_issue(issue, at(400)).await.unwrap(), 1);
+    let (_, leased) = desk.store.claim(issue, "worker", 10, MINUTE, at(401)).await.unwrap().expect("it is due");
+    assert_eq!(leased[0].attempts, 0, "or the first 4xx would end it");
+}
+
+#[tokio::test]
 async fn recovery_knows_what_was_claimed_and_what_may_have_left() {
     for (on_unknown, expected) in [
         (OnUnknown::Resend, Counts { planned: 3, queued: 3, ..Counts::default() }),

@@ -269,7 +269,7 @@ impl Books {
         };
         let mut queued = 0;
         for row in self.rows.values_mut().filter(|row| rest(row)) {
-            (row.state, row.next_at) = (DeliveryState::Queued, None);
+            (row.state, row.attempts, row.next_at) = (DeliveryState::Queued, 0, None);
             queued += 1;
         }
         if queued > 0 {
