@@ -65,6 +65,8 @@ const LOOK: Duration = Duration::from_secs(1);
 const ISSUES_MAX: usize = 16;
 /// A probe is for a person who waits.
 const PROBE_WAIT: Duration = Duration::from_secs(10);
+/// So is a message outside the ledger: a relay that does not even greet within this is not waited for.
+const ONE_WAIT: Duration = Duration::from_secs(30);
 
 /// Why sending ended early. Nothing is lost in any case.
 #[derive(Debug, thiserror::Error)]

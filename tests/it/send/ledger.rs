@@ -503,3 +503,16 @@ async fn one_message_outside_the_ledger_is_sent_or_says_why() {
     assert!(matches!(outcome, postrider::model::Outcome::Sent(_)), "{outcome:?}");
     assert_eq!(server.recipients(), ["me@example.com"]);
 }
+
+#[tokio::test]
+async fn a_message_for_a_person_who_waits_goes_through_the_next_relay_when_the_first_says_nothing() {
+    let desk = Desk::new(1).await;
+    let silent = Server::start(FULL, |event| if event.verb == "CONNECT" { Act::Silence } else { Act::Usual }).await;
+    let server = Server::start(FULL, |_| Act::Usual).await;
+    let (from, ann) = (EmailAddress::parse("news@example.org").unwrap(), EmailAddress::parse("ann@example.com").unwrap());
+    let sender = desk.sender(&[to(&silent), to(&server)]);
+    let sending = sender.send_one(&from, &ann, b"Subject: test\r\n\r\nx\r\n".to_vec());
+    let outcome = tokio::time::timeout(Duration::from_secs(10), sending).await.expect("the sender's own time limits count");
+    assert!(matches!(outcome, postrider::model::Outcome::Sent(_)), "{outcome:?}");
+    assert_eq!(server.recipients(), ["ann@example.com"]);
+}
