@@ -12,6 +12,8 @@ use super::{Result, Store, StoreError};
 use crate::config::OnUnknown;
 use crate::model::{DeliveryState, IssueId, IssueStatus, ListId, SubscriberId, SubscriptionState, Timestamp};
 
+/// So many who do not get it any more are passed over in one transaction; whoever else wants to write has a turn then.
+const SKIPPED_MAX: usize = 2_048;
 /// The least that is claimed at a time where workers share: fewer would be composed and committed at a loss.
 const CLAIM_MIN: u32 = 16;
 
@@ -42,21 +44,38 @@ impl Store {
         length: Duration,
         now: Timestamp,
     ) -> Result<Option<(Lease, Vec<Leased>)>> {
+        loop {
+            let (claimed, more) = self.claim_once(issue, worker, limit, length, now).await?;
+            if claimed.is_some() || !more {
+                return Ok(claimed);
+            }
+        }
+    }
+
+    /// One transaction of a claim; and whether others are to be looked at when it found nobody to mail.
+    async fn claim_once(
+        &self,
+        issue: IssueId,
+        worker: &str,
+        limit: u32,
+        length: Duration,
+        now: Timestamp,
+    ) -> Result<(Option<(Lease, Vec<Leased>)>, bool)> {
         let apart = if self.engine.is_shared() { Some(self.number_of_lease().await?) } else { None };
         let mut tx = self.engine.write().await?;
         if begun_status(&mut tx, issue, now).await? != IssueStatus::Sending {
-            return Ok(None);
+            return Ok((None, false));
         }
         let limit = fair_part(&mut tx, issue, limit, now).await?;
         let epoch = match apart {
             Some(epoch) => epoch,
             None => tx.numbers("lease", 1).await?,
         };
-        let claimed = fill(&mut tx, issue, epoch, limit, now).await?;
+        let (claimed, more) = fill(&mut tx, issue, epoch, limit, now).await?;
         if claimed.is_empty() {
             tx.commit().await?;
             self.finish_if_over(issue, now).await?;
-            return Ok(None);
+            return Ok((None, more));
         }
         let sql = format!(
             "INSERT INTO leases (epoch, worker, issue_id, until_at) VALUES ($1, $2, $3, {} + $5) RETURNING until_at",
@@ -66,20 +85,24 @@ impl Store {
         let until = Timestamp(until.ok_or(sqlx::Error::RowNotFound)?.0);
         tx.commit().await?;
         self.remember(epoch);
-        Ok(Some((Lease { epoch, issue, until }, claimed)))
+        Ok((Some((Lease { epoch, issue, until }, claimed)), more))
     }
 
     /// Claims up to `limit` Deliveries more under a lease there is. None when nothing is left or the Issue is not being sent.
     /// [`super::StoreError::Fenced`] when the lease is over.
     pub async fn claim_more(&self, lease: &Lease, limit: u32, now: Timestamp) -> Result<Vec<Leased>> {
-        let mut tx = self.engine.write().await?;
-        if fence(&mut tx, lease).await? != IssueStatus::Sending {
-            return Ok(Vec::new());
+        loop {
+            let mut tx = self.engine.write().await?;
+            if fence(&mut tx, lease).await? != IssueStatus::Sending {
+                return Ok(Vec::new());
+            }
+            let limit = fair_part(&mut tx, lease.issue, limit, now).await?;
+            let (claimed, more) = fill(&mut tx, lease.issue, lease.epoch, limit, now).await?;
+            tx.commit().await?;
+            if !claimed.is_empty() || !more {
+                return Ok(claimed);
+            }
         }
-        let limit = fair_part(&mut tx, lease.issue, limit, now).await?;
-        let claimed = fill(&mut tx, lease.issue, lease.epoch, limit, now).await?;
-        tx.commit().await?;
-        Ok(claimed)
     }
 
     /// Everything queued of an Issue waits until `until`, with the reason: no relay takes it before. How many.
@@ -196,22 +219,25 @@ fn micros(length: Duration) -> i64 {
     i64::try_from(length.as_micros()).unwrap_or(i64::MAX)
 }
 
-/// Leases up to `limit` Deliveries whose readers still get it, and skips those who do not.
-async fn fill(tx: &mut Tx, issue: IssueId, epoch: i64, limit: u32, now: Timestamp) -> Result<Vec<Leased>> {
-    let mut claimed = Vec::new();
+/// Leases up to `limit` Deliveries whose readers still get it, and skips those who do not, and those whose rows cannot be read: they stop nobody else.
+/// Gives what was leased, and whether it ended early because so many were skipped.
+async fn fill(tx: &mut Tx, issue: IssueId, epoch: i64, limit: u32, now: Timestamp) -> Result<(Vec<Leased>, bool)> {
+    let (mut claimed, mut skipped) = (Vec::new(), 0);
     loop {
         let wanted = (limit as usize).saturating_sub(claimed.len());
         let candidates = candidates(tx, issue, wanted, now).await?;
         let last = candidates.len() < wanted;
-        if candidates.is_empty() {
-            return Ok(claimed);
-        }
         let fresh = claimed.len();
         let mut gone: BTreeMap<String, Vec<SubscriberId>> = BTreeMap::new();
         for candidate in candidates {
-            match left_out(candidate.state.and_then(SubscriptionState::from_code), candidate.reason.as_deref()) {
-                None => claimed.push(leased(candidate)?),
-                Some(reason) => gone.entry(reason).or_default().push(SubscriberId(candidate.subscriber_id)),
+            let id = SubscriberId(candidate.subscriber_id);
+            let reason = left_out(candidate.state.and_then(SubscriptionState::from_code), candidate.reason.as_deref());
+            match reason.map_or_else(|| leased(candidate), Err) {
+                Ok(leased) => claimed.push(leased),
+                Err(reason) => {
+                    skipped += 1;
+                    gone.entry(reason).or_default().push(id);
+                }
             }
         }
         skip(tx, issue, gone, now).await?;
@@ -223,8 +249,11 @@ async fn fill(tx: &mut Tx, issue: IssueId, epoch: i64, limit: u32, now: Timestam
             );
             tx.run(sql, args).await?;
         }
-        if last {
-            return Ok(claimed);
+        if last || claimed.len() >= limit as usize {
+            return Ok((claimed, false));
+        }
+        if skipped >= SKIPPED_MAX {
+            return Ok((claimed, true));
         }
     }
 }
@@ -247,11 +276,11 @@ async fn candidates(tx: &mut Tx, issue: IssueId, limit: usize, now: Timestamp) -
     tx.rows(sql, args![issue, now, limit]).await
 }
 
-fn leased(row: Candidate) -> Result<Leased> {
-    let erased = || StoreError::Corrupt(format!("subscriber {}", row.subscriber_id));
+/// What composing needs of a row, or why it cannot be read: it was changed by another program, or an older version took what this one does not.
+fn leased(row: Candidate) -> Result<Leased, String> {
     let columns: SubscriberRow = (
         row.subscriber_id,
-        row.email.ok_or_else(erased)?,
+        row.email.ok_or("the subscriber is gone, a subscription is left")?,
         row.name,
         row.attributes.unwrap_or_default(),
         row.language,
@@ -259,8 +288,8 @@ fn leased(row: Candidate) -> Result<Leased> {
         row.created_at.unwrap_or_default(),
     );
     Ok(Leased {
-        subscriber: subscriber(columns)?,
-        list: ListId::parse(&row.list_id).map_err(StoreError::Corrupt)?,
+        subscriber: subscriber(columns).map_err(|error| error.to_string())?,
+        list: ListId::parse(&row.list_id)?,
         attempts: u32::try_from(row.attempts).unwrap_or(u32::MAX),
     })
 }

@@ -1,7 +1,8 @@
 //! Row 17: one poison recipient fails alone, one poison article stops the Issue before any mail leaves.
 
-use postrider::model::Counts;
+use postrider::model::{Counts, IssueStatus};
 
+use super::another_program;
 use crate::crash::Scene;
 use crate::peers::publication::said;
 use crate::send::ledger::{Desk, HTML, reader, to};
@@ -44,6 +45,23 @@ async fn row_17_a_reader_whose_mail_cannot_be_rendered_fails_alone_with_the_reas
     assert_eq!(counts, Counts { planned: 50, sent: 49, failed: 1, ..Counts::default() });
     let troubles = desk.store.troubles(desk.issue, 5).await.unwrap();
     assert!(troubles[0].email == "r7@example.com" && troubles[0].class.as_deref() == Some("compose"), "{troubles:?}");
+}
+
+#[tokio::test]
+async fn row_17_a_reader_whose_row_cannot_be_read_is_left_out_alone_with_the_reason() {
+    let rows: Vec<_> = (0..600).map(|i| reader(&format!("r{i}@example.com"), None)).collect();
+    let desk = Desk::with(&rows, HTML).await;
+    for (who, column, value) in [("r7", "email", "no address at all"), ("r8", "attributes", "{\"town\": ")] {
+        let sql = format!("UPDATE subscribers SET {column} = $1 WHERE email_key = '{who}@example.com'");
+        let changed = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(value).execute(&mut another_program(&desk).await).await.unwrap();
+        assert_eq!(changed.rows_affected(), 1, "{who}");
+    }
+    let server = Server::start(FULL, |_| Act::Usual).await;
+    let counts = desk.deliver(&[to(&server)]).await;
+    assert_eq!(counts, Counts { planned: 600, sent: 598, skipped: 2, ..Counts::default() });
+    assert_eq!(desk.row().await.status, IssueStatus::Done);
+    let why: Vec<String> = desk.store.troubles(desk.issue, 5).await.unwrap().into_iter().filter_map(|trouble| trouble.reply).collect();
+    assert!(why[0].contains("the address of subscriber 8") && why[1].contains("the attributes of subscriber 9"), "{why:?}");
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Rows 18 and 19: a store that is full, fails, is locked or read-only. Nothing is sent without its intent, and nothing is lost or doubled by the wait.
 
+use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -10,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::syscalls::traced;
 use super::{all_sent, another_program, eventually};
 use crate::crash::Scene;
-use crate::send::ledger::{Desk, assert_once, to};
+use crate::send::ledger::{Desk, HTML, assert_once, reader, to};
 use crate::support::smtp::{Act, FULL, Server};
 
 #[tokio::test]
@@ -44,6 +45,24 @@ async fn locked_for(time: Duration) {
     running.await.unwrap().unwrap();
     assert_eq!(desk.counts().await, all_sent(400));
     assert_once(server.recipients(), 400);
+}
+
+#[tokio::test]
+async fn row_19_thousands_who_left_are_passed_over_in_steps_so_that_others_can_write_in_between() {
+    let rows: Vec<_> = (0..20_000).map(|i| reader(&format!("r{i}@example.com"), None)).collect();
+    let desk = Desk::with(&rows, HTML).await;
+    let left = "UPDATE subscriptions SET state = 2 WHERE subscriber_id <= 19990";
+    sqlx::query(left).execute(&mut another_program(&desk).await).await.unwrap();
+    desk.store.sendable_issues(desk.now()).await.unwrap();
+    let (store, issue, now) = (desk.store.clone(), desk.issue, desk.now());
+    let claim = tokio::spawn(async move { store.claim(issue, "worker", 512, Duration::from_secs(60), now).await });
+    let mut steps = BTreeSet::new();
+    while !claim.is_finished() {
+        steps.insert(desk.counts().await.skipped);
+    }
+    let (_, claimed) = claim.await.unwrap().unwrap().expect("ten are left");
+    assert_eq!((claimed.len(), desk.counts().await.skipped), (10, 19_990));
+    assert!(steps.iter().any(|step| (1..19_990).contains(step)), "all were passed over in one transaction: {steps:?}");
 }
 
 #[test]
