@@ -124,7 +124,10 @@ fn main() {
     let (start, before) = (Instant::now(), busy());
     if let Some(theirs) = smtp_source(addr, wire_bytes, args.others, args.connections, args.runs) {
         println!("smtp-source: {theirs:8.0} messages/s, one fixed message, no ledger (median of {})", args.runs);
-        println!("             meanwhile the sink was busy for {:.0} % of the time", (busy() - before) / start.elapsed().as_secs_f64() * 100.0);
+        println!(
+            "             meanwhile the sink was busy for {:.0} % of the time",
+            (busy() - before) / start.elapsed().as_secs_f64() * 100.0
+        );
         println!("ratio:       {:8.2}", ours / theirs);
     }
     if let Some(theirs) = args.nodemailer.and_then(|folder| nodemailer(&folder, addr, args.others.min(3_000), args.connections)) {

@@ -1,5 +1,7 @@
 //! Asks the store for the time and the messages that the shop needs, and hands them over.
 
+use std::time::Duration;
+
 use tokio::time::Instant;
 
 use super::ledger::Ledger;
@@ -13,13 +15,24 @@ use crate::store::paces::Slice;
 /// Microseconds of a day.
 const DAY_US: i64 = 86_400_000_000;
 
-/// Gets what the shop asks for. What cannot be had now is asked for again.
+/// So long a store is waited for; whoever sends has other things to do.
+const WAIT: Duration = Duration::from_secs(2);
+
+/// Gets what the shop asks for. What cannot be had now is asked for again: not at once, but when somebody looks next.
 pub async fn reserve(shop: &Shop, ledger: &dyn Ledger, clock: &Clock) {
     let asks = shop.take_asks();
-    if let Err(error) = get(shop, ledger, clock, &asks).await {
-        tracing::error!("the store gave out no time for sending; asking again: {error}");
-    }
+    let got = match tokio::time::timeout(WAIT, get(shop, ledger, clock, &asks)).await {
+        Ok(Ok(())) => true,
+        Ok(Err(error)) => {
+            tracing::warn!("the store gave out no time for sending; asking again: {error}");
+            false
+        }
+        Err(_) => false,
+    };
     shop.answered(&asks);
+    if got {
+        shop.changed.notify_waiters();
+    }
 }
 
 async fn get(shop: &Shop, ledger: &dyn Ledger, clock: &Clock, asks: &[Ask]) -> Result<()> {
@@ -60,8 +73,6 @@ impl Shop {
     fn answered(&self, asks: &[Ask]) {
         let mut inner = self.lock();
         inner.asking.retain(|ask| !asks.contains(ask));
-        drop(inner);
-        self.changed.notify_waiters();
     }
 
     /// The slice that an ask means.
