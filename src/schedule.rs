@@ -22,6 +22,8 @@ pub const ABANDONED: Duration = Duration::from_secs(120);
 pub struct DueRun {
     /// The due moment; with the digest's id it is the key of the Run.
     pub due: Timestamp,
+    /// The first of the moments it makes up for.
+    pub first: Timestamp,
     /// Whether its Issue waits for a person, because the moment was missed and `missed = "ask"`.
     pub held: bool,
 }
@@ -62,7 +64,7 @@ pub async fn due(store: &Store, id: &str, schedule: &Schedule, missed: Missed, n
 pub async fn unfinished(store: &Store, id: &str, missed: Missed, now: Timestamp) -> Result<Vec<DueRun>> {
     let age = if store.is_shared() { ABANDONED } else { Duration::ZERO };
     let open = store.take_over_runs(id, age, now).await?;
-    Ok(open.into_iter().map(|due| DueRun { due, held: is_held(missed, due, now) }).collect())
+    Ok(open.into_iter().map(|due| DueRun { due, first: due, held: is_held(missed, due, now) }).collect())
 }
 
 /// What to do about the moments after `last` and up to `now`. However many passed, there is one Run at most.
@@ -71,7 +73,8 @@ pub fn decide(schedule: &Schedule, missed: Missed, last: Timestamp, now: Timesta
     if missed == Missed::Skip && now.since(due) > GRACE {
         return Decision::LetGo(due);
     }
-    Decision::Run(DueRun { due, held: is_held(missed, due, now) })
+    let first = schedule.after(last).next().unwrap_or(due);
+    Decision::Run(DueRun { due, first, held: is_held(missed, due, now) })
 }
 
 fn is_held(missed: Missed, due: Timestamp, now: Timestamp) -> bool {

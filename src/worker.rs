@@ -208,7 +208,7 @@ pub async fn fire_due(desk: &Desk, digest: &Digest) -> anyhow::Result<Option<Run
 /// never twice in a Digest, so nothing is mailed double.
 async fn finish(desk: &Desk, digest: &Digest, run: schedule::DueRun) -> anyhow::Result<RunResult> {
     let now = desk.clock.now();
-    let before_copy = desk.store.restored_at().await?.is_some_and(|at| run.due <= at);
+    let before_copy = desk.store.restored_at().await?.is_some_and(|at| run.first <= at);
     let result = freeze_digest(desk, digest, hold_reason(digest, run.held, before_copy), now).await?;
     match &result {
         RunResult::Issue(id) => tracing::info!(digest = digest.id, due = run.due.rfc3339(), issue = id.0, "due: issue made"),

@@ -9,7 +9,7 @@ use tokio::time::Sleep;
 use super::content::Mail;
 use super::crew::Job;
 use super::issue::{GROUP_WAIT, UNRECORDED_MAX, maybe};
-use super::lane::{Counter, Place};
+use super::lane::{Counter, Place, Standing};
 use super::press::Press;
 use super::reply::no_reply;
 use super::world::instant;
@@ -203,10 +203,11 @@ impl Batch {
     }
 
     /// Which intents fit, counting what the next commit records as done. Of what waits in the lane, `held` are held back by their domains and
-    /// keep others out only where the promise of `most` open intents demands it; at most half of these are ever held back.
-    pub fn room(&self, lane: &Counter, held: usize, most: usize) -> Grants {
-        let allowed = lane.allowance(most);
-        let open = self.granted.len().saturating_sub(self.pending_granted);
+    /// keep others out only where the promise of open intents demands it; at most half of what is `allowed` is ever held back. What the alarm
+    /// holds back, `alarmed`, has its answer: it is in no doubt and keeps nobody out, or else the alarm could wait for ever for one more.
+    pub fn room(&self, lane: &Counter, standing: &Standing, alarmed: usize) -> Grants {
+        let Standing { held, allowed, .. } = *standing;
+        let open = self.open(alarmed).saturating_sub(self.pending_granted);
         let left = allowed.saturating_sub(open);
         let free = self.wanted.len().min(self.ahead.min(allowed).saturating_sub(open.saturating_sub(held))).min(left);
         let held_room = (2 * self.in_flight + HELD_READY).min(allowed / 2).saturating_sub(held).min(left - free);
@@ -235,9 +236,14 @@ impl Batch {
         Group { records: std::mem::take(&mut self.pending), jobs }
     }
 
-    /// Intents without a recorded result.
-    pub fn open(&self) -> usize {
-        self.granted.len()
+    /// Intents in doubt: those without a recorded result, but for the `alarmed` that the alarm holds back.
+    pub fn open(&self, alarmed: usize) -> usize {
+        self.granted.len().saturating_sub(alarmed)
+    }
+
+    /// Whether results wait to be recorded.
+    pub fn has_results(&self) -> bool {
+        !self.pending.is_empty()
     }
 
     /// The commit is durable: books it, and gives what may be sent.

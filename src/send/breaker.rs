@@ -32,8 +32,8 @@ pub struct Breaker {
     open_until: Option<Instant>,
     /// A connection came about since the last failure.
     proven: bool,
-    /// One is finding out.
-    probing: bool,
+    /// Since when one is finding out.
+    probing: Option<Instant>,
 }
 
 impl Breaker {
@@ -41,29 +41,34 @@ impl Breaker {
     pub fn may(&self, now: Instant) -> May {
         match self.open_until {
             Some(until) if now < until => May::At(until),
-            _ if self.probing && !self.proven => May::Wait,
+            _ if self.probing.is_some() && !self.proven => May::Wait,
             _ => May::Dial,
         }
     }
 
     /// A connection is tried.
-    pub fn dial(&mut self) {
-        self.probing = true;
+    pub fn dial(&mut self, now: Instant) {
+        self.probing = Some(now);
+    }
+
+    /// Since when somebody is finding out.
+    pub fn probing_since(&self) -> Option<Instant> {
+        self.probing
     }
 
     /// It came about.
     pub fn connected(&mut self) {
-        (self.probing, self.proven, self.open_until) = (false, true, None);
+        (self.probing, self.proven, self.open_until) = (None, true, None);
     }
 
     /// The try was given up without an answer.
     pub fn gave_up(&mut self) {
-        self.probing = false;
+        self.probing = None;
     }
 
     /// It did not, or the connection ended in a way that is the relay's fault. Gives how long the relay is left alone, unless it is already.
     pub fn failed(&mut self, now: Instant, jitter: f64) -> Option<Duration> {
-        (self.probing, self.proven) = (false, false);
+        (self.probing, self.proven) = (None, false);
         if self.open_until.is_some_and(|until| now < until) {
             return None;
         }
@@ -78,14 +83,14 @@ impl Breaker {
         self.failures = 0;
     }
 
-    /// Whether it is open now.
-    pub fn is_open(&self, now: Instant) -> bool {
-        self.open_until.is_some_and(|until| now < until)
-    }
-
     /// Whether nothing bad is known of it.
     pub fn is_unblemished(&self) -> bool {
         self.failures == 0
+    }
+
+    /// Whether it is up for all that is known.
+    pub fn is_up(&self) -> bool {
+        self.proven || self.failures == 0
     }
 
     /// Whether it failed so often in a row that people should know.

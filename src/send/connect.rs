@@ -214,7 +214,9 @@ impl Greeter<'_> {
     async fn starttls(&mut self, mut wire: Wire) -> Result<Wire, ConnectError> {
         let reply = self.ask(&mut wire, "STARTTLS\r\n", "starttls").await?;
         if !reply.is_ok() {
-            return Err(ConnectError { fault: ConnectFault::Tls, reply: reply.to_reply("starttls") });
+            // A relay that is just starting says 4xx, and mends itself.
+            let fault = if reply.code < 500 { ConnectFault::Unreachable } else { ConnectFault::Tls };
+            return Err(ConnectError { fault, reply: reply.to_reply("starttls") });
         }
         let slipped = || ConnectError::new(ConnectFault::Tls, "starttls", "the server sent more before TLS began");
         let io = wire.into_inner().ok_or_else(slipped)?;
@@ -227,7 +229,14 @@ impl Greeter<'_> {
         let connector = self.trust.connector().map_err(|error| fault(error.to_string()))?;
         let done = timeout(self.wait, connector.connect(name, io)).await;
         let done = done.map_err(|_| ConnectError::new(ConnectFault::Unreachable, phase, "no answer to the TLS handshake"))?;
-        done.map_err(|error| fault(format!("TLS with {}: {error}", self.relay.host)))
+        done.map_err(|error| {
+            let text = format!("TLS with {}: {error}", self.relay.host);
+            // What TLS itself objects to does not mend itself; a connection that ends here may be a relay that is just starting.
+            match error.kind() {
+                std::io::ErrorKind::InvalidData => fault(text),
+                _ => ConnectError::new(ConnectFault::Unreachable, phase, text),
+            }
+        })
     }
 
     /// Logs in with PLAIN or LOGIN. The password goes over TLS or loopback only, and into no text.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep_until};
 
 use super::connect::ConnectError;
 use super::content::Mail;
@@ -13,9 +13,9 @@ use super::domains::Answer;
 use super::pace;
 use super::relays::{Place, Relays, Trouble};
 use super::reply::no_reply;
-use super::shop::{Pop, Shop};
+use super::shop::{Call, Pop, Shop};
 use super::smtp::{Connection, Fate, Mode};
-use super::world::instant;
+use super::world::{instant, until_then};
 use crate::model::SubscriberId;
 use crate::model::outcome::{FailureClass, Outcome};
 
@@ -108,36 +108,28 @@ struct Seat {
 
 /// How the work over one connection ended.
 enum Over {
-    /// A new connection is wanted.
+    /// A new connection is wanted, if anything is still sent.
     Again,
-    /// Nothing to do before this instant, or before something changes.
-    Rest(Option<Instant>),
-    /// Nothing is sent any more.
-    Closed,
-}
-
-/// What a connection does next.
-enum Next {
-    Job(Box<Job>),
-    Over(Over),
+    /// There was nothing to do for long.
+    Rest,
 }
 
 impl Seat {
     async fn work(self) {
+        let mut called = None;
         loop {
             let connecting = self.relays.connect(|trouble| self.tell(&trouble));
             let (place, connection) = tokio::select! {
                 biased;
-                connected = connecting => connected,
                 () = self.closed() => return,
+                connected = connecting => connected,
             };
+            drop(called.take());
             let connected = self.relays.meter(place.relay).connected();
             let over = self.serve(&place, connection).await;
             drop(connected);
-            match over {
-                Over::Again => {}
-                Over::Rest(until) => self.rest(until).await,
-                Over::Closed => return,
+            if matches!(over, Over::Rest) {
+                called = self.rest(&place).await;
             }
         }
     }
@@ -161,13 +153,24 @@ impl Seat {
         }
     }
 
-    /// Waits without a connection. The place is kept: a relay whose connections rest is up.
-    async fn rest(&self, until: Option<Instant>) {
-        let wake = async { if let Some(until) = until { sleep_until(until).await } else { self.shop.changed.notified().await } };
-        tokio::select! {
-            biased;
-            () = wake => {}
-            () = self.closed() => {}
+    /// Waits without a connection until there is a message for it, or nothing is sent any more. The place is kept: a relay whose connections
+    /// rest is up. They come back one by one, each when the one before has its connection, so that a single message does not call all of them.
+    async fn rest(&self, place: &Place) -> Option<Call> {
+        loop {
+            let mut changed = std::pin::pin!(self.shop.changed.notified());
+            changed.as_mut().enable();
+            if self.shop.is_closed() {
+                return None;
+            }
+            let until = match self.shop.call(place.relay, instant()) {
+                Ok(call) => return Some(call),
+                Err(until) => until,
+            };
+            tokio::select! {
+                biased;
+                () = changed => {}
+                () = until_then(until) => {}
+            }
         }
     }
 
@@ -185,8 +188,8 @@ impl Seat {
             }
             if flight.is_empty() {
                 match self.next(place).await {
-                    Next::Job(job) => flight.push_back(*job),
-                    Next::Over(over) => {
+                    Ok(job) => flight.push_back(*job),
+                    Err(over) => {
                         connection.quit().await;
                         return over;
                     }
@@ -221,28 +224,26 @@ impl Seat {
     }
 
     /// The next Delivery whose turn it is.
-    async fn next(&self, place: &Place) -> Next {
+    async fn next(&self, place: &Place) -> Result<Box<Job>, Over> {
         let idle = instant() + IDLE_MAX;
         loop {
             let mut changed = std::pin::pin!(self.shop.changed.notified());
             changed.as_mut().enable();
             if self.relays.is_wanted_elsewhere(place.relay) {
-                return Next::Over(Over::Again);
+                return Err(Over::Again);
             }
             let until = match self.shop.pop(place.relay, instant()) {
-                Pop::Job(job) => return Next::Job(job),
-                Pop::Closed => return Next::Over(Over::Closed),
-                Pop::Leave => return Next::Over(Over::Again),
+                Pop::Job(job) => return Ok(job),
+                Pop::Closed | Pop::Leave => return Err(Over::Again),
                 Pop::Wait(until) => until,
             };
-            if until.is_some_and(|until| until > idle) || instant() >= idle {
-                return Next::Over(Over::Rest(until));
+            if instant() >= idle {
+                return Err(Over::Rest);
             }
-            let wake = async { if let Some(until) = until { sleep_until(until).await } else { sleep(IDLE_MAX).await } };
             tokio::select! {
                 biased;
                 () = changed => {}
-                () = wake => {}
+                () = sleep_until(until.map_or(idle, |until| until.min(idle))) => {}
             }
         }
     }

@@ -3,7 +3,7 @@
 //! A domain that answers slowly would soon have every connection to itself, because the fast ones leave. So, while mail for others waits, all slow
 //! domains together get a twentieth of the connections' time; and a domain nobody has heard of yet gets one connection until it has answered.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -22,6 +22,10 @@ const SLOW_FACTOR: f64 = 4.0;
 const SLOW_SHARE: f64 = 0.05;
 /// A slow domain is looked out for so long after it was last seen to be slow.
 const UNEVEN: Duration = Duration::from_secs(60);
+/// A domain is slower than others only as long as others are faster: when none was for so long, the relay itself is slow, or nothing else is left.
+const OTHERS_LAST: Duration = Duration::from_secs(5);
+/// One message counts at most for so many times the mean before it: a machine that slept is no slow domain.
+const OUTLIER: f64 = 3.0;
 /// How much the newest message counts in a mean.
 const NEWEST: f64 = 0.2;
 /// Mail that is put back waits at least so long: each return costs two writes.
@@ -65,6 +69,8 @@ pub struct Domains {
     known: HashMap<String, Domain>,
     /// Mean seconds of a message to a domain that is not slow; nothing before the first answer.
     usual: Option<f64>,
+    /// The last two domains that were as fast as usual, the later first, and when.
+    fast: VecDeque<(String, Instant)>,
     /// When the slow ones' share of the time allows the next.
     slow_next: Option<Instant>,
     /// Until when some domain is known to be slow or to back off.
@@ -91,12 +97,12 @@ impl Domains {
     /// Of a relay that nothing was sent to yet.
     pub fn new(relay: &Relay) -> Self {
         let (rates, connections) = (relay.domain_rates.clone(), relay.domain_connections.clone());
-        Self { rates, connections, known: HashMap::new(), usual: None, slow_next: None, uneven_until: None, live: 1 }
+        Self { rates, connections, known: HashMap::new(), usual: None, fast: VecDeque::new(), slow_next: None, uneven_until: None, live: 1 }
     }
 
     /// Whether a message to `domain` may go.
     pub fn gate(&mut self, domain: &str, now: Instant) -> Gate {
-        let usual = self.usual;
+        let usual = self.usual(domain, now);
         let Some(known) = self.known(domain, now) else { return Gate::Open };
         if let Some(backoff) = known.backoff.filter(|backoff| backoff.holds(now)) {
             return Gate::At(backoff.until);
@@ -116,6 +122,22 @@ impl Domains {
                 Gate::Slow
             }
             _ => Gate::Open,
+        }
+    }
+
+    /// How long a message to others than `domain` usually takes, in seconds, if there are any.
+    fn usual(&self, domain: &str, now: Instant) -> Option<f64> {
+        let other = self.fast.iter().find(|(other, _)| other != domain);
+        self.usual.filter(|_| other.is_some_and(|(_, at)| now < *at + OTHERS_LAST))
+    }
+
+    fn was_fast(&mut self, domain: &str, now: Instant) {
+        match self.fast.front_mut() {
+            Some((last, at)) if last == domain => *at = now,
+            _ => {
+                self.fast.push_front((domain.to_owned(), now));
+                self.fast.truncate(2);
+            }
         }
     }
 
@@ -157,13 +179,15 @@ impl Domains {
 
     /// It is through, after `took`.
     pub fn end(&mut self, domain: &str, took: Duration, answer: Answer, now: Instant, jitter: f64) {
-        let (usual, live) = (self.usual, self.live);
+        let (usual, live) = (self.usual(domain, now), self.live);
         let Some(known) = self.known.get_mut(domain) else { return };
         known.busy = known.busy.saturating_sub(1);
         if answer == Answer::None {
             return;
         }
-        let mean = |before: Option<f64>| before.map_or(took.as_secs_f64(), |before| before + NEWEST * (took.as_secs_f64() - before));
+        let took = took.as_secs_f64();
+        let counts = |before: f64| took.min(PATIENCE.as_secs_f64().max(OUTLIER * before));
+        let mean = |before: Option<f64>| before.map_or(took, |before| before + NEWEST * (counts(before) - before));
         known.mean = Some(mean(known.mean));
         match answer {
             Answer::Accepted => known.backoff = known.backoff.and_then(Backoff::accepted),
@@ -174,16 +198,17 @@ impl Domains {
         if known.is_slow(usual, now) {
             self.uneven_until = self.uneven_until.max(Some(now + UNEVEN));
             // The first, of which nobody could know, is charged when it is through.
-            self.slow_next = self.slow_next.or_else(|| Some(now + share_of(took.as_secs_f64(), live)));
+            self.slow_next = self.slow_next.or_else(|| Some(now + share_of(took, live)));
         } else {
-            self.usual = Some(mean(usual));
+            self.usual = Some(mean(self.usual));
+            self.was_fast(domain, now);
         }
         self.uneven_until = self.uneven_until.max(backs_off);
     }
 
     /// How many messages to `domain` are worth having ready at once; nothing when it goes like all others.
     pub fn limit(&mut self, domain: &str, live: usize, now: Instant) -> Option<usize> {
-        let usual = self.usual;
+        let usual = self.usual(domain, now);
         let known = self.known(domain, now)?;
         if known.backoff.is_some_and(|backoff| backoff.holds(now)) {
             return Some(0);

@@ -15,7 +15,7 @@ use super::alarm::{Alarm, Judged};
 use super::batch::{Batch, Grants, Made, Parked};
 use super::connect::{ConnectError, ConnectFault};
 use super::crew::{Crew, Report};
-use super::lane::Counter;
+use super::lane::{Counter, Standing};
 use super::ledger::{InUse, Ledger};
 use super::press::Press;
 use super::relays::Relays;
@@ -141,6 +141,8 @@ pub struct Run {
     alarm: Alarm,
     ever_up: bool,
     downs: u32,
+    /// How often in a row waiting could not have helped.
+    hopeless: u32,
     stop: CancellationToken,
     /// How long a claim lasts.
     lease: Duration,
@@ -157,7 +159,7 @@ impl Run {
         let ever_up = lane.live() > 0;
         let lease = if means.store.is_shared() { LEASE_SHARED } else { LEASE };
         let stop = CancellationToken::new();
-        Self { means, issue, press, lane, reports, alarm, ever_up, downs: 0, lease, stop, end: None }
+        Self { means, issue, press, lane, reports, alarm, ever_up, downs: 0, hopeless: 0, lease, stop, end: None }
     }
 
     /// Delivers claim after claim. On an error (fenced, or the store failed) everything is dropped and nothing more is recorded.
@@ -215,39 +217,56 @@ impl Run {
                 made = self.begin(&mut batch, more).await;
                 continue;
             }
-            self.lane.foresee(self.end.is_none() && (batch.has_more() || !exhausted));
-            let (ready, held) = self.lane.waiting(instant());
-            let grants = self.grants_now(&batch, held);
-            if batch.wants_commit(&grants, ready, self.alarm.held()) {
-                self.commit(&mut batch, grants, ready).await?;
+            let expecting = self.end.is_none() && (batch.has_more() || !exhausted);
+            let standing = self.lane.stand(expecting, UNRECORDED_MAX + self.means.relays.in_flight(), instant());
+            let grants = self.grants_now(&batch, &standing);
+            if batch.wants_commit(&grants, standing.ready, self.alarm.held()) {
+                self.commit(&mut batch, grants, standing.ready).await?;
                 continue;
             }
             tokio::select! {
                 biased;
-                Some(report) = self.reports.recv() => self.hear(report, &mut batch).await?,
                 // Only a process that must end gives up waiting; after a pause every answer is awaited, so that nothing is in doubt.
                 () = stop.cancelled(), if drain.is_none() => {
                     self.end.get_or_insert(End::Stopped);
                     drain = Some(Box::pin(tokio::time::sleep(DRAIN)));
                 }
-                _ = look.tick(), if self.end.is_none() => {
-                    self.end = self.means.halted(self.issue).await.then_some(End::Halted);
-                    // Something may have become due meanwhile, and whoever waits for the store to give out time asks again.
-                    exhausted = false;
-                    shop.changed.notify_waiters();
-                }
-                made = made.recv(), if batch.takes_more() && self.end.is_none() => self.take(made, &mut batch).await?,
-                () = shop.asked.notified() => reserve(&shop, &*self.means.store, &self.means.clock).await,
-                () = batch.timer.wait() => batch.timer.ring(),
+                () = maybe(&mut drain) => break,
                 _ = renew.tick() => {
                     let Means { store, clock, .. } = &self.means;
                     batch.lease = self.surely(|| Box::pin(store.renew(&batch.lease, self.lease, clock.now()))).await?;
                 }
-                () = maybe(&mut drain) => break,
+                _ = look.tick(), if self.end.is_none() => {
+                    self.look_around(&batch).await;
+                    // Something may have become due meanwhile, and whoever waits for the store to give out time asks again.
+                    exhausted = false;
+                    shop.changed.notify_waiters();
+                }
+                Some(report) = self.reports.recv() => self.hear_all(report, &mut batch).await?,
+                made = made.recv(), if batch.takes_more() && self.end.is_none() => self.take(made, &mut batch).await?,
+                () = shop.asked.notified() => reserve(&shop, &*self.means.store, &self.means.clock).await,
+                () = batch.timer.wait() => batch.timer.ring(),
             }
+        }
+        if batch.has_results() {
+            // Given up on what has no answer; what has one is recorded.
+            self.commit(&mut batch, Grants::default(), 0).await?;
         }
         let Means { store, clock, .. } = &self.means;
         self.surely(|| Box::pin(store.release(&batch.lease, clock.now()))).await
+    }
+
+    /// Whether the Issue may still be sent, and whether there is anybody to send it.
+    async fn look_around(&mut self, batch: &Batch) {
+        if self.means.halted(self.issue).await {
+            self.end.get_or_insert(End::Halted);
+        } else if let Some(until) = self.means.relays.full_until().filter(|_| self.lane.live() == 0) {
+            // Told to all when it happened, but an Issue that began later did not hear it.
+            self.full(until);
+        } else {
+            // A connection that was leaving when this Issue began is not there any more.
+            self.means.crew.grow(batch.unsettled()).await;
+        }
     }
 
     /// Claims more under the same lease.
@@ -287,11 +306,11 @@ impl Run {
     }
 
     /// Which intents may be granted now: none while no connection could take them.
-    fn grants_now(&self, batch: &Batch, held: usize) -> Grants {
-        if self.lane.live() == 0 || self.end.is_some() {
+    fn grants_now(&self, batch: &Batch, standing: &Standing) -> Grants {
+        if standing.live == 0 || self.end.is_some() {
             return Grants::default();
         }
-        batch.room(&self.lane, held, UNRECORDED_MAX + self.means.relays.in_flight())
+        batch.room(&self.lane, standing, self.alarm.held())
     }
 
     /// Results and intents in one durable step; then the intents that stand may be sent.
@@ -303,7 +322,7 @@ impl Run {
         group.records.iter().for_each(|record| metrics::outcome(&record.outcome, record.next_at.is_some()));
         let dropped = standing.len() < intents.len();
         let jobs = batch.granted(group, &standing);
-        self.lane.extend(jobs, batch.open());
+        self.lane.extend(jobs, batch.open(self.alarm.held()));
         let mut parked = batch.sort(&self.lane);
         parked.extend(self.lane.pull(instant()));
         self.park(parked, batch);
@@ -362,11 +381,20 @@ impl Run {
         Ok(())
     }
 
+    /// Everything there is to hear: looking at the lane once for many results costs less than once for each.
+    async fn hear_all(&mut self, first: Report, batch: &mut Batch) -> Result<()> {
+        self.hear(first, batch).await?;
+        while let Ok(report) = self.reports.try_recv() {
+            self.hear(report, batch).await?;
+        }
+        Ok(())
+    }
+
     async fn hear(&mut self, report: Report, batch: &mut Batch) -> Result<()> {
         match report {
             Report::Up => {
                 self.ever_up = true;
-                self.downs = 0;
+                (self.downs, self.hopeless) = (0, 0);
             }
             Report::Gone | Report::Room => {}
             Report::Down(errors) if self.lane.live() == 0 => self.down(&errors, batch).await?,
@@ -419,6 +447,8 @@ impl Run {
             Judged::Record(records) => batch.add(records),
             Judged::Pause(reason, records) => {
                 batch.add(records);
+                // First of all nothing more goes: the store may take its time.
+                self.wind_up(batch);
                 self.pause(&reason).await?;
             }
         }
@@ -428,12 +458,13 @@ impl Run {
     /// No relay can be had: nothing stays granted, and where waiting cannot help the Issue pauses.
     async fn down(&mut self, errors: &[ConnectError], batch: &mut Batch) -> Result<()> {
         self.downs += 1;
+        let hopeless = !errors.is_empty() && errors.iter().all(|error| error.fault != ConnectFault::Unreachable);
+        self.hopeless = if hopeless { self.hopeless + 1 } else { 0 };
         let reason = errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
         batch.add(self.lane.drain(false).into_iter().map(|job| not_sent(job.subscriber)).collect());
         // A relay that loses its TLS for a moment gets a few tries; a login or a flat refusal does not mend itself.
         let tries = if errors.iter().any(|error| error.fault == ConnectFault::Tls) { DOWNS_MAX } else { 1 };
-        let hopeless = errors.iter().all(|error| error.fault != ConnectFault::Unreachable);
-        if hopeless && !errors.is_empty() && self.downs >= tries {
+        if self.hopeless >= tries {
             return self.pause(&format!("no relay takes our mail: {reason}. Nothing is lost: mend it, then resume")).await;
         }
         if !self.means.patient && !self.ever_up && self.downs >= DOWNS_MAX {

@@ -32,6 +32,19 @@ pub enum Place {
     Parked(Duration),
 }
 
+/// How a lane stands.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Standing {
+    /// Connections ready for mail.
+    pub live: usize,
+    /// Messages that could go at once.
+    pub ready: usize,
+    /// Messages that are held back by their domains.
+    pub held: usize,
+    /// Intents this Issue may have open.
+    pub allowed: usize,
+}
+
 impl Counter {
     pub(super) fn new(shop: Arc<Shop>, id: u64) -> Self {
         Self { shop, id }
@@ -68,36 +81,22 @@ impl Counter {
         self.shop.changed.notify_waiters();
     }
 
-    /// Tells whether more comes that no domain holds back.
-    pub fn foresee(&self, expecting: bool) {
+    /// How the lane stands, when `most` intents may be open in all; `expecting` tells whether more comes that no domain holds back.
+    pub fn stand(&self, expecting: bool, most: usize, now: Instant) -> Standing {
         let mut inner = self.shop.lock();
-        let Some(lane) = inner.lanes.iter_mut().find(|lane| lane.id == self.id) else { return };
-        let ended = lane.expecting && !expecting;
-        lane.expecting = expecting;
+        let Some(at) = inner.lanes.iter().position(|lane| lane.id == self.id) else { return Standing::default() };
+        let ended = std::mem::replace(&mut inner.lanes[at].expecting, expecting) && !expecting;
+        let others: usize = inner.lanes.iter().filter(|lane| lane.id != self.id).map(|lane| lane.open).sum();
+        // Its share, and no more than the others leave.
+        let allowed = (most / inner.lanes.len()).min(most.saturating_sub(others));
+        let live = inner.doors.iter().map(|door| door.live).sum();
+        let total = inner.lanes[at].jobs.len();
+        let held = if inner.doors.iter().all(|door| door.domains.has_limits(now)) { inner.held(at, now) } else { 0 };
         drop(inner);
         if ended {
             self.shop.changed.notify_waiters();
         }
-    }
-
-    /// How many intents this Issue may have open, when `most` may be open in all: its share of it, and no more than the others leave.
-    pub fn allowance(&self, most: usize) -> usize {
-        let inner = self.shop.lock();
-        let others: usize = inner.lanes.iter().filter(|lane| lane.id != self.id).map(|lane| lane.open).sum();
-        (most / inner.lanes.len().max(1)).min(most.saturating_sub(others))
-    }
-
-    /// How many of the lane's messages could go at once, and how many are held back by their domains.
-    pub fn waiting(&self, now: Instant) -> (usize, usize) {
-        let mut inner = self.shop.lock();
-        let Some(at) = inner.lanes.iter().position(|lane| lane.id == self.id) else { return (0, 0) };
-        let total = inner.lanes[at].jobs.len();
-        if !inner.doors.iter_mut().all(|door| door.domains.has_limits(now)) {
-            return (total, 0);
-        }
-        let domains: Vec<String> = inner.lanes[at].jobs.iter().map(|job| job.mail.to.domain().to_owned()).collect();
-        let held = domains.iter().filter(|domain| inner.limit(domain, now).is_some()).count();
-        (total - held, held)
+        Standing { live, ready: total - held, held, allowed }
     }
 
     /// Takes all back; with `closing`, for good.

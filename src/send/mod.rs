@@ -26,6 +26,7 @@ mod shop;
 pub mod smtp;
 mod tcp;
 pub mod transaction;
+mod turn;
 pub mod wary;
 mod window;
 pub mod wire;

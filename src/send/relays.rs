@@ -5,9 +5,10 @@
 
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::Notify;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::Instant;
 
 use super::breaker::{Breaker, May};
 use super::connect::{ConnectError, ConnectFault, Trust, connect_through};
@@ -15,9 +16,18 @@ use super::ladder::{Ladder, Memory};
 use super::shop::Shop;
 use super::smtp::{Connection, Mode, Timeouts};
 use super::wary::Wary;
-use super::world::{World, instant};
+use super::world::{World, instant, until_then};
 use crate::model::{Relay, Timestamp};
 use crate::telemetry::metrics::{self, Phase, Timer};
+
+/// A relay that is being found out about is waited for so long before another stands in.
+const STAND_IN_AFTER: Duration = Duration::from_secs(10);
+/// The one connection that finds out whether a relay is back waits at most so long for each answer before there is mail.
+const PROBE_GREETING: Duration = Duration::from_secs(30);
+/// A relay that said "too many connections" is asked for no more than it had for so long.
+const FEWER: Duration = Duration::from_secs(300);
+/// A connection that leaves to find out has so long to say QUIT where it was.
+const ENVOY_WAIT: Duration = Duration::from_secs(10);
 
 /// All Relays, in order of preference.
 pub struct Relays {
@@ -45,6 +55,10 @@ struct State {
     breaker: Breaker,
     /// Connections there are or will be.
     open: usize,
+    /// It said "too many" to more connections than these, and is not asked for more before this instant.
+    most: Option<(usize, Instant)>,
+    /// A connection that stands by for it is on its way to find out whether it is back, if it gets there by then.
+    envoy: Option<Instant>,
     fault: Option<ConnectError>,
 }
 
@@ -93,7 +107,7 @@ impl Relays {
     /// Knows nothing bad yet.
     pub fn new(relays: &[Relay], shop: Arc<Shop>, trust: Trust, timeouts: Timeouts, world: World, memory: Memory) -> Self {
         let known = |relay: &Relay| {
-            let state = Mutex::new(State { breaker: Breaker::default(), open: 0, fault: None });
+            let state = Mutex::new(State { breaker: Breaker::default(), open: 0, most: None, envoy: None, fault: None });
             let ladder = Mutex::new(Ladder::new(top(relay)));
             Known { relay: relay.clone(), state, ladder, wary: Wary::default(), recalled: AtomicBool::new(false) }
         };
@@ -154,19 +168,37 @@ impl Relays {
                     Some(until)
                 }
             };
-            let wait = async { if let Some(until) = until { sleep_until(until).await } else { std::future::pending().await } };
             tokio::select! {
                 biased;
                 () = changed => {}
-                () = wait => {}
+                () = until_then(until) => {}
             }
         }
     }
 
-    /// Whether a connection to this relay should be given up because one that it stands by for may be tried again.
+    /// Whether a connection to this relay should be given up because one that it stands by for is back, or may be: one finds out for all.
     pub fn is_wanted_elsewhere(&self, relay: usize) -> bool {
+        if self.known[relay].relay.weight > 0 {
+            return false;
+        }
         let now = instant();
-        self.known[relay].relay.weight == 0 && self.sharing().any(|other| self.look(other, now) == Look::Free)
+        let wants = |other: &usize| {
+            let mut state = self.state(*other);
+            let first = state.envoy.is_none_or(|until| until <= now);
+            if first && !state.breaker.is_up() {
+                state.envoy = Some(now + ENVOY_WAIT);
+            }
+            first || state.breaker.is_up()
+        };
+        self.sharing().filter(|other| self.look(*other, now) == Look::Free).any(|other| wants(&other))
+    }
+
+    /// From when on mail is taken again, when every relay has sent what it may today.
+    pub fn full_until(&self) -> Option<Instant> {
+        match self.choose(instant()) {
+            Choice::Full(until) => Some(until),
+            Choice::Dial(_) | Choice::Wait(_) => None,
+        }
     }
 
     /// Something was accepted.
@@ -231,13 +263,16 @@ impl Relays {
             return Look::Full(until);
         }
         let state = self.state(relay);
+        let fewer = state.most.filter(|(_, until)| now < *until);
+        let most = fewer.map_or(usize::MAX, |(most, _)| most).min(self.known[relay].relay.connections).max(1);
+        // Nobody stands in for a relay that is only being found out about, unless that takes long.
+        let found_out_by = state.breaker.probing_since().map(|since| since + STAND_IN_AFTER);
         match state.breaker.may(now) {
-            May::Dial if state.open < self.known[relay].relay.connections.max(1) => Look::Free,
-            May::Dial => Look::Taken(None),
+            May::Dial if state.open < most => Look::Free,
+            May::Dial => Look::Taken(fewer.map(|(_, until)| until)),
             May::At(at) if state.open > 0 => Look::Taken(Some(at)),
             May::At(at) => Look::Down(Some(at)),
-            // Nobody stands in for a relay that is only being found out about.
-            May::Wait if state.breaker.is_unblemished() => Look::Taken(None),
+            May::Wait if state.breaker.is_unblemished() && found_out_by.is_some_and(|by| now < by) => Look::Taken(found_out_by),
             May::Wait => Look::Down(None),
         }
     }
@@ -280,15 +315,21 @@ impl Relays {
     }
 
     async fn dial(self: &Arc<Self>, relay: usize) -> Option<(Place, Connection)> {
+        let mut timeouts = self.timeouts.clone();
         let mut place = {
             let mut state = self.state(relay);
             state.open += 1;
-            state.breaker.dial();
+            state.envoy = None;
+            state.breaker.dial(instant());
+            if !state.breaker.is_up() {
+                // All wait for this one: a relay that is back answers soon.
+                timeouts.greeting = timeouts.greeting.min(PROBE_GREETING);
+            }
             Place { relays: self.clone(), relay, connected: false }
         };
         let mode = self.known[relay].mode(&self.memory).await;
         let (timer, known) = (Timer::start(), &self.known[relay].relay);
-        match connect_through(&*self.world.dial, known, &self.trust, mode, &self.timeouts).await {
+        match connect_through(&*self.world.dial, known, &self.trust, mode, &timeouts).await {
             Ok(connection) => {
                 timer.phase(Phase::Connect);
                 self.meter(relay).tried(true);
@@ -303,6 +344,15 @@ impl Relays {
             }
             Err(error) => {
                 self.meter(relay).tried(false);
+                let live = self.shop.live(relay);
+                if error.reply.code == 421 && live > 0 {
+                    // It serves others of us: this is one too many, and no fault.
+                    tracing::info!(relay = known.name, connections = live, "the relay takes no more connections than these");
+                    let mut state = self.state(relay);
+                    state.breaker.connected();
+                    state.most = Some((live, instant() + FEWER));
+                    return None;
+                }
                 if error.fault == ConnectFault::Tls {
                     // Somebody may be stripping it: that is worth a person's attention, and mail waits rather than go in plain text.
                     tracing::error!(relay = known.name, phase = error.reply.phase, "no TLS, so no mail: {}", error.reply.text);

@@ -1,5 +1,7 @@
 //! Asks the store for the time and the messages that the shop needs, and hands them over.
 
+use std::time::Duration;
+
 use tokio::time::Instant;
 
 use super::ledger::Ledger;
@@ -13,14 +15,24 @@ use crate::store::paces::Slice;
 /// Microseconds of a day.
 const DAY_US: i64 = 86_400_000_000;
 
-/// Gets what the shop asks for. What cannot be had now is asked for again.
+/// So long a store is waited for; whoever sends has other things to do.
+const WAIT: Duration = Duration::from_secs(2);
+
+/// Gets what the shop asks for. What cannot be had now is asked for again: not at once, but when somebody looks next.
 pub async fn reserve(shop: &Shop, ledger: &dyn Ledger, clock: &Clock) {
     let asking = Asking { shop, asks: shop.take_asks() };
-    if let Err(error) = get(shop, ledger, clock, &asking.asks).await {
-        tracing::error!("the store gave out no time for sending; asking again: {error}");
-    }
+    let got = match tokio::time::timeout(WAIT, get(shop, ledger, clock, &asking.asks)).await {
+        Ok(Ok(())) => true,
+        Ok(Err(error)) => {
+            tracing::warn!("the store gave out no time for sending; asking again: {error}");
+            false
+        }
+        Err(_) => false,
+    };
     drop(asking);
-    shop.changed.notify_waiters();
+    if got {
+        shop.changed.notify_waiters();
+    }
 }
 
 /// What is being asked for. Whoever asks may be gone before the answer comes, with its Issue: then others ask again.

@@ -11,7 +11,7 @@ pub const GIVE_UP_AFTER: Duration = Duration::from_secs(5 * 24 * 3600);
 /// First wait before a relay is connected to again.
 pub const RECONNECT_FIRST: Duration = Duration::from_secs(1);
 /// Longest wait before a relay is connected to again: an outage, however long, holds mail up no longer than this after its end.
-pub const RECONNECT_MAX: Duration = Duration::from_secs(30);
+pub const RECONNECT_MAX: Duration = Duration::from_secs(20);
 
 /// How long the Delivery waits that has just been deferred, with `attempts` Attempts before this one; nothing when it is given up.
 /// The wait doubles from 5 minutes to 4 hours and is lengthened by up to a quarter, so that what was deferred together does not come back together.

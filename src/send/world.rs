@@ -56,3 +56,11 @@ impl World {
 pub fn instant() -> tokio::time::Instant {
     tokio::time::Instant::now()
 }
+
+/// Waits until an instant; for ever when there is none.
+pub async fn until_then(then: Option<tokio::time::Instant>) {
+    match then {
+        Some(then) => tokio::time::sleep_until(then).await,
+        None => std::future::pending().await,
+    }
+}

@@ -163,7 +163,8 @@ fn a_wrong_expression_is_explained_in_words() {
 fn ten_missed_moments_never_make_ten_letters() {
     let daily = schedule("0 0 9 * * *", "UTC");
     let last = at("2026-11-01T09:00:00Z");
-    let run = |due: &str, held| Decision::Run(DueRun { due: at(due), held });
+    // Each makes up for all of them, from the first.
+    let run = |due: &str, held| Decision::Run(DueRun { due: at(due), first: at("2026-11-02T09:00:00Z"), held });
     let table = [
         ("nothing has passed", Missed::Once, "2026-11-02T08:59:59Z", Decision::Wait),
         ("on the second", Missed::Once, "2026-11-02T09:00:00Z", run("2026-11-02T09:00:00Z", false)),
@@ -188,7 +189,9 @@ fn ten_missed_moments_never_make_ten_letters() {
 fn a_schedule_of_every_second_is_not_walked_through_after_a_year_of_rest() {
     let every_second = schedule("* * * * * *", "Europe/Berlin");
     let now = at("2026-11-02T09:00:00Z");
-    assert_eq!(decide(&every_second, Missed::Once, at("2025-11-02T09:00:00Z"), now), Decision::Run(DueRun { due: now, held: false }));
+    let last = at("2025-11-02T09:00:00Z");
+    let run = DueRun { due: now, first: last.plus(std::time::Duration::from_secs(1)), held: false };
+    assert_eq!(decide(&every_second, Missed::Once, last, now), Decision::Run(run));
 }
 
 /// Expressions both parsers read alike. croner's `first-last/step` and ours agree; weekdays are numbers 0-7.
@@ -237,7 +240,7 @@ async fn store(now: Timestamp) -> (Place, Store) {
 }
 
 fn run(due: &str) -> Option<DueRun> {
-    Some(DueRun { due: at(due), held: false })
+    Some(DueRun { due: at(due), first: at(due), held: false })
 }
 
 #[tokio::test]
@@ -250,7 +253,8 @@ async fn a_digest_never_seen_before_starts_to_count_now_and_each_moment_is_claim
     assert_eq!(ask("2026-11-02T09:00:01Z").await, run("2026-11-02T09:00:00Z"));
     assert_eq!(ask("2026-11-02T09:00:02Z").await, None, "somebody has it");
     assert_eq!(ask("2026-11-01T09:00:02Z").await, None, "the clock jumped back");
-    assert_eq!(ask("2026-11-12T20:00:00Z").await, run("2026-11-12T09:00:00Z"), "one Run for ten missed moments");
+    let ten = DueRun { due: at("2026-11-12T09:00:00Z"), first: at("2026-11-03T09:00:00Z"), held: false };
+    assert_eq!(ask("2026-11-12T20:00:00Z").await, Some(ten), "one Run for ten missed moments");
     assert_eq!(ask("2026-11-12T20:00:01Z").await, None);
     assert_eq!(ask("2026-11-13T09:00:00Z").await, run("2026-11-13T09:00:00Z"));
 }

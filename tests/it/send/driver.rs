@@ -342,7 +342,7 @@ async fn starttls_secures_the_connection_and_ehlo_is_said_again() {
 #[tokio::test]
 async fn where_tls_is_required_and_not_to_be_had_nothing_goes_in_plain() {
     let stripped = Server::start(FULL, |_| Act::Usual).await;
-    let refused = Server::start(&["STARTTLS"], |event| if event.verb == "STARTTLS" { say("454 4.7.0 not now") } else { Act::Usual }).await;
+    let refused = Server::start(&["STARTTLS"], |event| if event.verb == "STARTTLS" { say("554 5.7.0 never") } else { Act::Usual }).await;
     let slipped = Server::start(&["STARTTLS"], |event| {
         if event.verb == "STARTTLS" { Act::Say(b"220 go\r\n250 slipped in\r\n".to_vec()) } else { Act::Usual }
     })

@@ -112,7 +112,7 @@ fn only_refusals_for_our_speed_slow_a_domain_down() {
 async fn a_breaker_opens_at_a_failure_and_one_tries_for_all_when_it_closes() {
     let (mut breaker, start) = (Breaker::default(), Instant::now());
     assert_eq!(breaker.may(start), May::Dial);
-    breaker.dial();
+    breaker.dial(start);
     assert_eq!(breaker.may(start), May::Wait, "while nothing is known one finds out for all");
     assert_eq!(breaker.failed(start, 1.0), Some(secs(1.0)));
     assert_eq!(breaker.may(start), May::At(start + secs(1.0)));
@@ -120,13 +120,13 @@ async fn a_breaker_opens_at_a_failure_and_one_tries_for_all_when_it_closes() {
     let mut now = start + secs(1.0);
     for expected in [2.0, 4.0, 8.0] {
         assert_eq!(breaker.may(now), May::Dial);
-        breaker.dial();
+        breaker.dial(now);
         assert_eq!(breaker.may(now), May::Wait);
         assert_eq!(breaker.failed(now, 1.0), Some(secs(expected)));
         now += secs(expected);
     }
     assert!(breaker.is_down());
-    breaker.dial();
+    breaker.dial(now);
     breaker.connected();
     assert_eq!(breaker.may(now), May::Dial, "it is back, for everybody");
     breaker.accepted();
@@ -184,6 +184,47 @@ async fn a_slow_domain_is_told_from_the_fast_ones_and_gets_its_share_of_the_time
     domains.begin("fast.example.com", false, 4, now);
     domains.end("fast.example.com", secs(0.01), Answer::Throttled, now, 0.0);
     assert_eq!(domains.gate("fast.example.com", now), Gate::At(now + secs(10.0)), "it asked us to slow down");
+}
+
+/// Sends a message of so many seconds to a domain; gives when it was through.
+fn through(domains: &mut Domains, domain: &str, seconds: f64, now: Instant) -> Instant {
+    domains.begin(domain, false, 4, now);
+    domains.end(domain, secs(seconds), Answer::Accepted, now + secs(seconds), 0.0);
+    now + secs(seconds)
+}
+
+#[tokio::test]
+async fn a_relay_that_becomes_slow_for_everybody_makes_no_domain_slow() {
+    let mut domains = Domains::new(&relay(25, postrider::model::relay::TlsMode::None));
+    let mut now = Instant::now();
+    let all = ["a.example.com", "b.example.com", "c.example.com"];
+    for round in 0..60 {
+        for domain in all {
+            now = through(&mut domains, domain, if round < 20 { 0.01 } else { 2.0 }, now);
+        }
+    }
+    assert_eq!(all.map(|domain| domains.gate(domain, now)), [Gate::Open; 3], "nobody is faster, so nobody waits");
+}
+
+#[tokio::test]
+async fn a_machine_that_slept_and_a_domain_that_is_alone_are_not_slow() {
+    let mut domains = Domains::new(&relay(25, postrider::model::relay::TlsMode::None));
+    let mut now = Instant::now();
+    for _ in 0..20 {
+        now = through(&mut domains, "a.example.com", 0.01, now);
+        now = through(&mut domains, "b.example.com", 0.01, now);
+    }
+    now = through(&mut domains, "a.example.com", 3_600.0, now);
+    now = through(&mut domains, "b.example.com", 0.01, now);
+    assert_eq!(domains.gate("a.example.com", now), Gate::Open, "once is not slow");
+    for _ in 0..20 {
+        now = through(&mut domains, "a.example.com", 1.0, now);
+    }
+    assert_eq!(domains.gate("a.example.com", now), Gate::Open, "slower than nobody who has mail");
+    for _ in 0..20 {
+        now = through(&mut domains, "b.example.com", 0.01, now);
+    }
+    assert_eq!(domains.gate("a.example.com", now), Gate::Slow, "now there is somebody");
 }
 
 #[tokio::test]

@@ -6,30 +6,38 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use postrider::config::OnUnknown;
-use postrider::model::relay::{Rate, WarmUp};
+use postrider::model::relay::{Rate, TlsMode, WarmUp};
 use postrider::model::{Clock, Counts, IssueStatus, ListId, Relay, SubscriptionState, Timestamp};
-use postrider::send::Sender;
 use postrider::send::connect::Trust;
 use postrider::send::smtp::Timeouts;
+use postrider::send::{SendError, Sender};
 use postrider::store::issues::NewIssue;
 use postrider::store::subscribers::NewSubscriber;
 use tokio_util::sync::CancellationToken;
 
+use super::driver::relay;
 use super::ledger::{Desk, HTML, assert_once, letter, list, reader, to};
 use crate::support::smtp::{Act, Event, FULL, Server, say, say_and_close};
 
 /// A sender whose clock goes on, as paces need it.
 fn sender(desk: &Desk, relays: &[Relay]) -> Sender {
+    sender_that_waits(desk, relays, Duration::from_secs(5))
+}
+
+fn sender_that_waits(desk: &Desk, relays: &[Relay], wait: Duration) -> Sender {
     let (time, start) = (desk.time.clone(), Instant::now());
     let clock = Clock::new(move || Timestamp(time.load(SeqCst)).plus(start.elapsed()));
-    let wait = Duration::from_secs(5);
     let timeouts = Timeouts { connect: wait, greeting: wait, envelope: wait, data: wait, block: wait, last: wait };
     Sender::with(desk.store.clone(), relays, OnUnknown::Resend, "https://example.org/", desk.key.clone(), clock, Trust::default(), timeouts)
 }
 
 /// Sends until the counts are as wanted, then tells it to stop.
 async fn send_until(desk: &Desk, relays: &[Relay], wanted: impl Fn(&Counts) -> bool) -> Counts {
-    let (sender, stop, issue) = (sender(desk, relays), CancellationToken::new(), desk.issue);
+    send_with(desk, sender(desk, relays), wanted).await
+}
+
+async fn send_with(desk: &Desk, sender: Sender, wanted: impl Fn(&Counts) -> bool) -> Counts {
+    let (stop, issue) = (CancellationToken::new(), desk.issue);
     let token = stop.clone();
     let task = tokio::spawn(async move { sender.run_issue(issue, &token).await });
     let deadline = Instant::now() + Duration::from_secs(20);
@@ -264,6 +272,68 @@ async fn a_relay_that_says_goodbye_behind_its_greeting_is_tried_seldom_and_costs
     stop.cancel();
     task.await.unwrap().unwrap();
     assert_eq!(desk.counts().await, Counts { planned: 50, queued: 50, ..Counts::default() });
+}
+
+#[tokio::test]
+async fn a_relay_that_hangs_stops_no_other() {
+    let desk = Desk::new(400).await;
+    let hangs = Server::start(FULL, |event| if event.verb == "DOT" { Act::Silence } else { Act::Usual }).await;
+    let works = Server::start(FULL, |event| if event.verb == "DOT" { Act::Late(Duration::from_millis(2)) } else { Act::Usual }).await;
+    let relays = [&hangs, &works].map(|server| Relay { name: server.addr.to_string(), connections: 2, ..to(server) });
+    // Longer than the test may take: what hangs, hangs.
+    let sender = sender_that_waits(&desk, &relays, Duration::from_secs(60));
+    let counts = send_with(&desk, sender, |counts| counts.sent >= 396).await;
+    assert!(counts.sent >= 396 && hangs.recipients().is_empty(), "{counts:?}");
+    let through: std::collections::BTreeSet<String> = works.recipients().into_iter().collect();
+    assert_eq!(through.len(), works.recipients().len(), "nobody got it twice");
+}
+
+#[tokio::test]
+async fn a_message_whose_time_is_far_off_keeps_no_connection_from_the_others() {
+    let desk = Desk::with(&[readers_at(&["seldom.example.com"], 3), readers_at(&NINE, 40)].concat(), HTML).await;
+    let server = Server::start(FULL, |event| if event.verb == "DOT" { Act::Late(Duration::from_millis(3)) } else { Act::Usual }).await;
+    let domain_rates = BTreeMap::from([("seldom.example.com".to_owned(), Rate::parse("60/h").unwrap())]);
+    let relay = Relay { domain_rates, connections: 2, ..to(&server) };
+    let counts = send_until(&desk, &[relay], |counts| counts.sent >= 361).await;
+    assert_eq!(counts.sent, 361, "all others, and the first of the domain with a rate of one a minute: {counts:?}");
+}
+
+#[tokio::test]
+async fn everybody_refused_in_mid_send_pauses_the_issue_over_any_number_of_connections() {
+    for connections in [1, 2, 4] {
+        let desk = Desk::new(500).await;
+        let taken = AtomicUsize::new(0);
+        let server = Server::start(FULL, move |event| match event.verb.as_str() {
+            "DOT" if taken.fetch_add(1, SeqCst) >= 100 => say("550 5.7.26 not authenticated"),
+            "DOT" => Act::Late(Duration::from_millis(10)),
+            _ => Act::Usual,
+        })
+        .await;
+        let relay = Relay { connections, ..to(&server) };
+        let (sender, issue) = (sender(&desk, &[relay]), desk.issue);
+        let ended = tokio::time::timeout(Duration::from_secs(20), sender.run_issue(issue, &CancellationToken::new())).await;
+        assert!(ended.is_ok(), "{connections} connections: it should have paused, and waits: {:?}", desk.counts().await);
+        let row = desk.store.issue(issue).await.unwrap().unwrap();
+        assert!(row.status == IssueStatus::Paused && row.reason.as_deref().unwrap().contains("550 5.7.26"), "{connections}: {row:?}");
+        let counts = desk.counts().await;
+        // What was refused while a message from before was still being accepted is taken for its own fault.
+        assert!(counts.sent == 100 && counts.failed < 20 && counts.queued == 400 - counts.failed, "{connections}: {counts:?}");
+        assert!(desk.store.suppressions("", 1).await.unwrap().is_empty(), "nobody is suppressed for our fault");
+    }
+}
+
+#[tokio::test]
+async fn a_relay_that_is_just_starting_pauses_nothing() {
+    let starts = [&["PIPELINING", "STARTTLS"][..], &["PIPELINING"]].concat();
+    for act in [Act::Close, Act::Reset, say("454 4.7.0 TLS not available due to local problem")] {
+        let desk = Desk::new(3).await;
+        let answer = act.clone();
+        let server = Server::start(&starts, move |event| if event.verb == "STARTTLS" { answer.clone() } else { Act::Usual }).await;
+        let ended = desk.sender(&[relay(server.addr.port(), TlsMode::Required)]).run_issue(desk.issue, &CancellationToken::new()).await;
+        assert!(matches!(ended, Err(SendError::Unreachable(_))), "{act:?}: {ended:?}");
+        let row = desk.store.issue(desk.issue).await.unwrap().unwrap();
+        assert_eq!((row.status, desk.counts().await.queued), (IssueStatus::Sending, 3), "{act:?}: waiting helps: {row:?}");
+    }
 }
 
 #[tokio::test]
