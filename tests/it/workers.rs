@@ -124,6 +124,73 @@ fn a_run_fires_once_with_two_schedulers() {
 
 #[test]
 #[ignore = "needs PostgreSQL: run scripts/test"]
+fn row_20_a_database_put_back_from_a_dump_sends_no_overdue_issue_by_itself() {
+    let server = Postgres::shared();
+    let scene = Scene::new(server, 3, 1);
+    let config = scene.publication.read("config.toml");
+    scene.publication.write("config.toml", &config.replace("template = \"digest\"", "template = \"digest\"\nschedule = \"* * * * * *\""));
+    let database = scene.store.rsplit('/').next().unwrap();
+    let run = &["run", "--roles", "schedule,send"];
+    let mut service = scene.start(0, run);
+    scene.wait_for(3);
+    service.stop();
+    server.dump(database, "yesterday.sql");
+
+    scene.publication.article(2, "Another story", "It went on.\n");
+    let mut service = scene.start(0, run);
+    // A service that only starts again is no copy.
+    scene.wait_for(6);
+    service.stop();
+
+    server.put_back(database, "yesterday.sql");
+    let mut service = scene.start(0, run);
+    let issues = || scene.publication.json(&["issues", "list"]);
+    assert!(until(|| issues().as_array().map(Vec::len) == Some(2)), "the overdue issue is made, to be looked at\n{}", scene.logs());
+    std::thread::sleep(Duration::from_millis(1_500));
+    service.stop();
+    let held = issues()[0].clone();
+    assert!(held["status"] == "paused" && held["reason"].as_str().unwrap().contains("put back from a copy"), "{held}");
+    assert_eq!(scene.accepted(), 6, "and nothing left by itself");
+
+    let relay = format!("smtp://127.0.0.1:{}?tls=none", scene.sinks[0].addr().port());
+    let resumed = scene.publication.command(&["issues", "resume", "2"]).env("POSTRIDER_RELAY__0__URL", relay).output().unwrap();
+    assert!(resumed.status.success(), "{}", said(&resumed));
+    assert_eq!(scene.accepted(), 9, "a person may still send it");
+}
+
+#[test]
+#[ignore = "needs PostgreSQL: run scripts/test"]
+fn a_database_put_back_holds_what_was_half_sent_also_for_a_user_without_rights() {
+    let server = Postgres::shared();
+    for way in ["a dump", "a way that leaves no trace, told by hand"] {
+        let scene = Scene::new(server, 300, 1);
+        let database = scene.store.rsplit('/').next().unwrap();
+        server.sql(database, "GRANT ALL ON SCHEMA public TO walled; GRANT ALL ON ALL TABLES IN SCHEMA public TO walled");
+        let mut worker = scene.start(0, &["send", "weekly", "--yes"]);
+        scene.wait_for(60);
+        worker.stop();
+        let url = scene.store.replace("postgres@", "walled:open%20sesame@");
+        let list = || {
+            let out = scene.publication.command(&["--json", "issues", "list"]).env("POSTRIDER_STORE__URL", &url).output().unwrap();
+            assert!(out.status.success(), "{}", said(&out));
+            serde_json::from_slice::<Value>(&out.stdout).unwrap()[0].clone()
+        };
+        assert_eq!(list()["status"], "sending", "it is only looked at");
+        if way == "a dump" {
+            server.dump(database, "half.sql");
+            server.put_back(database, "half.sql");
+        } else {
+            // As docs/delivery.md has it.
+            server.sql(database, "UPDATE meta SET value = 'put back' WHERE name = 'home'");
+        }
+        let held = list();
+        assert!(held["status"] == "paused" && held["reason"].as_str().unwrap().contains("put back from a copy"), "{way}: {held}");
+        assert_eq!(list()["status"], "paused", "{way}");
+    }
+}
+
+#[test]
+#[ignore = "needs PostgreSQL: run scripts/test"]
 fn leases_are_measured_on_the_clock_of_the_database() {
     let scene = Scene::new(Postgres::shared(), 20, 1);
     scene.freeze();

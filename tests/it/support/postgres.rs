@@ -78,6 +78,19 @@ impl Postgres {
         self.control(&["start"]);
     }
 
+    /// Writes a database to a file of the server's folder, as a backup does.
+    pub fn dump(&self, database: &str, file: &str) {
+        self.tool("pg_dump", &["-d", &self.url("postgres", database), "-f", &self.folder.join(file).display().to_string()]);
+    }
+
+    /// Puts it back: the database is made anew from the file.
+    pub fn put_back(&self, database: &str, file: &str) {
+        self.sql("postgres", &format!("DROP DATABASE {database}"));
+        self.sql("postgres", &format!("CREATE DATABASE {database}"));
+        let file = self.folder.join(file).display().to_string();
+        self.tool("psql", &["-qX", "-v", "ON_ERROR_STOP=1", "-d", &self.url("postgres", database), "-f", &file]);
+    }
+
     /// What a statement answers, one line a row.
     pub fn sql(&self, database: &str, statement: &str) -> String {
         self.tool("psql", &["-qtAX", "-v", "ON_ERROR_STOP=1", "-d", &self.url("postgres", database), "-c", statement])
