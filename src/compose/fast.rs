@@ -14,7 +14,7 @@ use super::rewrite::{self, Expression, RENAMED};
 use super::trace::{Outcome, Recorder};
 use super::tree::{Search, Tree};
 use super::variant::{Asked, Key, Variant};
-use super::{ComposeError, Reader, context, guard, headers, splice};
+use super::{ComposeError, Reader, context, guard, headers, native, splice};
 use crate::model::{Fault, Faults, Frozen, Timestamp};
 use crate::template;
 
@@ -28,13 +28,22 @@ pub(super) struct Fast {
     recorder: Arc<Recorder>,
     /// Whether subject or preheader differ per reader.
     lines_vary: bool,
-    /// The Subject field, when it does not.
-    subject: Option<Vec<u8>>,
+    subject: Subject,
     /// Readers take a snapshot; only a compilation replaces it.
     forms: RwLock<Arc<Forms>>,
     compiling: Mutex<()>,
     /// Why no reader may take the fast path any more.
     stopped: OnceLock<Faults>,
+}
+
+/// Where the Subject field of a message comes from.
+enum Subject {
+    /// It is the same for everybody.
+    Field(Vec<u8>),
+    /// It is written without Tera, unless a reader's values are odd. The preheader, which may fail, is the same for everybody.
+    Line(native::Line),
+    /// Tera writes it for each reader.
+    Tera,
 }
 
 #[derive(Default)]
@@ -63,7 +72,7 @@ impl Fast {
         let expressions = Arc::new(rewritten.expressions);
         let recorder = Recorder::new(Arc::clone(&expressions));
         let engine = engine(&rewritten.sources, &recorder).map_err(|why| lint(shared, &why))?;
-        let subject = if lines_vary { None } else { subject_of(shared, sample) };
+        let subject = if lines_vary { subject_by_reader(frozen) } else { subject_of(shared, sample) };
         let fast = Self {
             engine,
             expressions,
@@ -91,20 +100,28 @@ impl Fast {
         if self.stopped.get().is_some() {
             return Ok(false);
         }
-        let own = if self.lines_vary { Some(shared.context_for(reader)?) } else { None };
+        let line = match &self.subject {
+            Subject::Line(line) => line.value(reader).map(|written| shared.subject_line(&written)).transpose()?,
+            Subject::Field(_) | Subject::Tera => None,
+        };
+        let own = OnceCell::new();
+        if self.lines_vary && line.is_none() {
+            let _ = own.set(shared.context_for(reader)?);
+        }
         let cell = OnceCell::new();
-        let make = || renamed(own.as_ref(), reader);
+        // Where the context cannot be made, the values cannot either, and the full path tells why.
+        let make_own = || own.get_or_init(|| shared.context_for(reader).unwrap_or_default());
+        let make = || renamed(self.lines_vary.then(make_own), reader);
         let asked = Asked { reader, context: &cell, make: &make };
         let Some(variant) = self.variant(shared, &asked) else { return Ok(false) };
         let Some(values) = variant.values(&asked) else { return Ok(false) };
-        match (&self.subject, &own) {
-            (Some(subject), _) => shared.headers.write(reader, subject, date, out)?,
-            (None, Some(own)) => {
-                let mut subject = Vec::new();
-                headers::subject(full::line(own, full::SUBJECT), &mut subject)?;
-                shared.headers.write(reader, &subject, date, out)?;
-            }
-            (None, None) => return Ok(false),
+        if let Subject::Field(subject) = &self.subject {
+            shared.headers.write(reader, subject, date, out)?;
+        } else {
+            let Some(line) = line.as_deref().or_else(|| own.get().map(|own| full::line(own, full::SUBJECT))) else { return Ok(false) };
+            let mut subject = Vec::new();
+            headers::subject(line, &mut subject)?;
+            shared.headers.write(reader, &subject, date, out)?;
         }
         variant.write(&values, out);
         Ok(true)
@@ -240,11 +257,19 @@ fn engine(sources: &BTreeMap<String, String>, recorder: &Arc<Recorder>) -> Resul
 }
 
 /// The Subject field of an Issue whose subject is the same for everybody.
-fn subject_of(shared: &Shared, sample: &Reader) -> Option<Vec<u8>> {
-    let context = shared.context_for(sample).ok()?;
-    let mut subject = Vec::new();
-    headers::subject(full::line(&context, full::SUBJECT), &mut subject).ok()?;
-    Some(subject)
+fn subject_of(shared: &Shared, sample: &Reader) -> Subject {
+    let field = || -> Result<Vec<u8>, ComposeError> {
+        let mut field = Vec::new();
+        headers::subject(full::line(&shared.context_for(sample)?, full::SUBJECT), &mut field)?;
+        Ok(field)
+    };
+    field().map_or(Subject::Tera, Subject::Field)
+}
+
+/// The same where it differs, or the preheader does.
+fn subject_by_reader(frozen: &Frozen) -> Subject {
+    let line = if rewrite::mentions_reader(&frozen.preheader) { None } else { native::Line::parse(&frozen.subject) };
+    line.map_or(Subject::Tera, Subject::Line)
 }
 
 fn lint(shared: &Shared, why: &str) -> Faults {

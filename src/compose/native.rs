@@ -2,11 +2,12 @@
 //! Whatever is not plain text, a whole number or a boolean is "odd", and its reader takes the full path.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 use serde_json::Value;
 
 use super::Reader;
-use super::scan::{Kind, Token};
+use super::scan::{self, Kind, Part, Token};
 
 /// A value of the reader.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,6 +26,16 @@ pub(super) enum Path {
 pub(super) struct Output {
     path: Path,
     default: Option<String>,
+}
+
+/// A line of text with such values in it: a subject, mostly.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Line(Vec<Piece>);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Piece {
+    Text(String),
+    Output(Output),
 }
 
 /// A condition.
@@ -65,6 +76,34 @@ impl Output {
             Found::Missing => self.default.as_deref().map(Cow::Borrowed),
             Found::Number(_) | Found::Odd => None,
         }
+    }
+}
+
+impl Line {
+    /// Text and outputs, and nothing else.
+    pub(super) fn parse(source: &str) -> Option<Self> {
+        let piece = |(range, part): (Range<usize>, Part)| match part {
+            Part::Other if source[range.clone()].starts_with('{') => None,
+            Part::Other => Some(Piece::Text(source[range].to_owned())),
+            // `{{-` takes blanks away from the text beside it.
+            Part::Output(inner) if range.len() == inner.len() + 4 => {
+                Some(Piece::Output(Output::parse(source, &scan::tokens(source, inner)?)?))
+            }
+            Part::Output(_) | Part::Tag(_) => None,
+        };
+        scan::parts(source)?.into_iter().map(piece).collect::<Option<_>>().map(Self)
+    }
+
+    /// What it says to a reader; nothing when Tera has to say.
+    pub(super) fn value(&self, reader: &Reader) -> Option<String> {
+        let mut text = String::new();
+        for piece in &self.0 {
+            match piece {
+                Piece::Text(fixed) => text.push_str(fixed),
+                Piece::Output(output) => text.push_str(&output.value(reader)?),
+            }
+        }
+        Some(text)
     }
 }
 

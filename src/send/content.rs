@@ -7,6 +7,11 @@ use crate::model::EmailAddress;
 /// Longest line without its CR LF (RFC 5322 section 2.1.1).
 const LINE_BYTES_MAX: usize = 998;
 
+/// Bytes counted at a time: fewer than a byte can count.
+const BLOCK: usize = 240;
+/// So many whole blocks without a feed may be a line that is too long; two of them with parts of two others have 958 bytes at most.
+const BLOCKS_WITHOUT_FEED_MAX: usize = 3;
+
 /// An envelope with one recipient and its content.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mail {
@@ -27,8 +32,9 @@ pub struct Mail {
 impl Mail {
     /// Makes `message` (RFC 5322, CR LF) ready. Bare CR or LF could smuggle a second message, so they are refused, as are lines no server must take.
     pub fn new(from: EmailAddress, to: EmailAddress, message: Vec<u8>) -> Result<Self, String> {
-        let dotted = dotted_lines(&message)?;
-        let (size_bytes, eight_bit) = (message.len(), !message.is_ascii());
+        let survey = Survey::of(&message);
+        let dotted = if survey.tame { Vec::new() } else { dotted_lines(&message)? };
+        let (size_bytes, eight_bit) = (message.len(), survey.eight_bit);
         Ok(Self { from, to, size_bytes, eight_bit, careful: false, wire: stuff(message, &dotted) })
     }
 
@@ -48,6 +54,41 @@ impl Mail {
     /// Whether the envelope needs SMTPUTF8.
     pub fn needs_smtputf8(&self) -> bool {
         self.from.needs_smtputf8() || self.to.needs_smtputf8()
+    }
+}
+
+/// What one fast look at a message tells: most need no second.
+struct Survey {
+    /// Every line break is CR LF, no line begins with a dot, and none is long.
+    tame: bool,
+    eight_bit: bool,
+}
+
+impl Survey {
+    /// Counts in blocks, so that the compiler makes vectors of it.
+    fn of(message: &[u8]) -> Self {
+        let (mut feeds, mut returns, mut pairs, mut dots, mut high) = (0, 0, 0, usize::from(message.first() == Some(&b'.')), 0_u8);
+        let (mut without, mut long) = (0, false);
+        for start in (0..message.len()).step_by(BLOCK) {
+            let here = &message[start..message.len().min(start + BLOCK)];
+            let (mut feed, mut cr, mut pair, mut dot) = (0_u8, 0_u8, 0_u8, 0_u8);
+            for byte in here {
+                feed += u8::from(*byte == b'\n');
+                cr += u8::from(*byte == b'\r');
+                high |= byte;
+            }
+            for (byte, next) in here.iter().zip(&message[start + 1..]) {
+                pair += u8::from((*byte == b'\r') & (*next == b'\n'));
+                dot += u8::from((*byte == b'\n') & (*next == b'.'));
+            }
+            feeds += usize::from(feed);
+            returns += usize::from(cr);
+            pairs += usize::from(pair);
+            dots += usize::from(dot);
+            without = if feed == 0 { without + 1 } else { 0 };
+            long |= without == BLOCKS_WITHOUT_FEED_MAX;
+        }
+        Self { tame: feeds == pairs && returns == pairs && dots == 0 && !long, eight_bit: high >= 0x80 }
     }
 }
 

@@ -126,4 +126,16 @@ fn bare_line_breaks_and_endless_lines_never_leave_us() {
     assert!(mail(&line(999)).unwrap_err().contains("a line of 999 bytes"));
     assert!(mail(&[b'x'; 999]).is_err());
     assert!(mail(b"").is_ok() && mail(b"a\r\n\r\n.\r\n..\r\nb").is_ok());
+    // Wherever in a long message it stands.
+    for at in [0, 1, 237, 238, 239, 240, 241, 479, 480, 1_000, 2_399] {
+        let mut lines = b"0123456789012345678901234567890123456789\r\n".repeat(60);
+        assert!(mail(&lines).is_ok());
+        for byte in [b'\r', b'\n'] {
+            lines.insert(at, byte);
+            assert!(mail(&lines).is_err(), "one byte more at {at}");
+            lines.remove(at);
+        }
+        let long = [&lines[..at / 42 * 42], &[b'x'; 999], b"\r\n"].concat();
+        assert!(mail(&long).is_err(), "a long line at {at}");
+    }
 }
