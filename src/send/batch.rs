@@ -271,6 +271,11 @@ impl Timer {
         }
     }
 
+    /// Whether it will ring.
+    pub fn is_running(&self) -> bool {
+        self.sleep.is_some()
+    }
+
     fn stop(&mut self) {
         *self = Self::default();
     }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use tokio::sync::mpsc::{self, UnboundedReceiver};
+use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -17,6 +17,7 @@ use super::connect::{ConnectError, ConnectFault};
 use super::crew::{Crew, Report};
 use super::lane::{Counter, Standing};
 use super::ledger::{InUse, Ledger};
+use super::patience::surely;
 use super::press::Press;
 use super::relays::Relays;
 use super::reply::no_reply;
@@ -50,11 +51,6 @@ const COMPOSE_CHUNK: usize = 16;
 const DRAIN: Duration = Duration::from_secs(8);
 /// Connections then have this long to say QUIT.
 const LEAVE: Duration = Duration::from_secs(1);
-/// Pause between two tries of a step of the ledger that failed; a line is logged at the first and then once a minute.
-const LEDGER_AGAIN: Duration = Duration::from_secs(1);
-const LEDGER_LOG_EVERY: u32 = 60;
-/// A stop waits so long for a ledger that cannot answer; then recovery judges what was on its way.
-const LEDGER_DRAIN: Duration = Duration::from_secs(6);
 /// So often no relay at all could be had before a run that is not patient gives up.
 const DOWNS_MAX: u32 = 3;
 /// A Delivery cut after the final dot is sent again after this: the relay has restarted by then. Later tries wait as deferred ones do.
@@ -137,7 +133,6 @@ pub struct Run {
     issue: IssueId,
     press: Arc<Press>,
     lane: Counter,
-    reports: UnboundedReceiver<Report>,
     alarm: Alarm,
     ever_up: bool,
     downs: u32,
@@ -153,13 +148,12 @@ pub struct Run {
 impl Run {
     /// Prepares; `accepted_ever` tells whether a relay accepted anything of this Issue before.
     pub fn new(means: Means, issue: IssueId, press: Arc<Press>, accepted_ever: bool) -> Self {
-        let (reports_to, reports) = mpsc::unbounded_channel();
-        let lane = means.crew.shop.open_lane(reports_to);
+        let lane = means.crew.shop.open_lane();
         let alarm = Alarm::new(accepted_ever);
         let ever_up = lane.live() > 0;
         let lease = if means.store.is_shared() { LEASE_SHARED } else { LEASE };
         let stop = CancellationToken::new();
-        Self { means, issue, press, lane, reports, alarm, ever_up, downs: 0, hopeless: 0, lease, stop, end: None }
+        Self { means, issue, press, lane, alarm, ever_up, downs: 0, hopeless: 0, lease, stop, end: None }
     }
 
     /// Delivers claim after claim. On an error (fenced, or the store failed) everything is dropped and nothing more is recorded.
@@ -201,8 +195,9 @@ impl Run {
         renew.reset();
         let mut look = looks();
         let (mut exhausted, mut winding_up, mut drain) = (false, false, None);
-        let shop = self.lane.shop().clone();
+        let (shop, bell) = (self.lane.shop().clone(), self.lane.bell().clone());
         while !batch.is_settled(self.end.is_some()) {
+            self.hear_all(&mut batch).await?;
             if self.end.is_some() && !winding_up {
                 made.close();
                 self.wind_up(&mut batch);
@@ -218,7 +213,7 @@ impl Run {
                 continue;
             }
             let expecting = self.end.is_none() && (batch.has_more() || !exhausted);
-            let standing = self.lane.stand(expecting, UNRECORDED_MAX + self.means.relays.in_flight(), instant());
+            let standing = self.lane.stand(expecting, batch.timer.is_running(), UNRECORDED_MAX + self.means.relays.in_flight(), instant());
             let grants = self.grants_now(&batch, &standing);
             if batch.wants_commit(&grants, standing.ready, self.alarm.held()) {
                 self.commit(&mut batch, grants, standing.ready).await?;
@@ -242,12 +237,13 @@ impl Run {
                     exhausted = false;
                     shop.changed.notify_waiters();
                 }
-                Some(report) = self.reports.recv() => self.hear_all(report, &mut batch).await?,
+                () = bell.notified() => {}
                 made = made.recv(), if batch.takes_more() && self.end.is_none() => self.take(made, &mut batch).await?,
                 () = shop.asked.notified() => reserve(&shop, &*self.means.store, &self.means.clock).await,
                 () = batch.timer.wait() => batch.timer.ring(),
             }
         }
+        self.hear_all(&mut batch).await?;
         if batch.has_results() {
             // Given up on what has no answer; what has one is recorded.
             self.commit(&mut batch, Grants::default(), 0).await?;
@@ -285,15 +281,20 @@ impl Run {
     /// Composes in chunks beside the sending, two at a time, a little ahead of the sending.
     fn compose(&self, leased: Vec<Leased>) -> mpsc::Receiver<Vec<Made>> {
         let (to, made) = mpsc::channel(2);
+        if leased.is_empty() {
+            return made;
+        }
         let (press, clock, world) = (self.press.clone(), self.means.clock.clone(), self.means.world.clone());
         tokio::spawn(async move {
             use futures_util::StreamExt as _;
-            let chunks: Vec<Vec<Leased>> = leased.chunks(COMPOSE_CHUNK).map(<[Leased]>::to_vec).collect();
-            let jobs = futures_util::stream::iter(chunks).map(|chunk| {
-                let (press, date, spare) = (press.clone(), clock.now(), chunk.clone());
-                let (world, make) = (world.clone(), move || chunk.iter().map(|leased| Made::new(&press, leased, date)).collect());
+            let leased = Arc::new(leased);
+            let jobs = futures_util::stream::iter((0..leased.len()).step_by(COMPOSE_CHUNK)).map(|from| {
+                let chunk = from..leased.len().min(from + COMPOSE_CHUNK);
+                let (press, date, all, spare, again) = (press.clone(), clock.now(), leased.clone(), leased.clone(), chunk.clone());
+                let (world, make) = (world.clone(), move || all[chunk].iter().map(|leased| Made::new(&press, leased, date)).collect());
                 // A panic while composing is a bug of ours; it must not stop the others.
-                async move { world.aside(make).await.unwrap_or_else(|bug| spare.iter().map(|leased| Made::broken(leased, &bug)).collect()) }
+                let broken = move |bug: String| spare[again].iter().map(|leased| Made::broken(leased, &bug)).collect();
+                async move { world.aside(make).await.unwrap_or_else(broken) }
             });
             let mut jobs = std::pin::pin!(jobs.buffered(2));
             while let Some(chunk) = jobs.next().await {
@@ -346,30 +347,9 @@ impl Run {
         batch.add(parked.into_iter().map(record).collect());
     }
 
-    /// A step of the ledger that failed is made again, the same, until the store can: nothing is sent meanwhile without its intent, and no result is dropped.
-    /// Once told to stop it waits no longer than [`LEDGER_DRAIN`].
+    /// A step of the ledger, until it is made.
     async fn surely<'a, T>(&self, step: impl Fn() -> BoxFuture<'a, Result<T>>) -> Result<T> {
-        let mut patience = std::pin::pin!(async {
-            self.stop.cancelled().await;
-            tokio::time::sleep(LEDGER_DRAIN).await;
-        });
-        let mut tries: u32 = 0;
-        loop {
-            let result = tokio::select! {
-                biased;
-                result = step() => result,
-                () = &mut patience => return Err(StoreError::Refused("the store did not answer before the stop".to_owned())),
-            };
-            let Err(StoreError::Database(error)) = result else { return result };
-            if tries.is_multiple_of(LEDGER_LOG_EVERY) {
-                tracing::error!(issue = self.issue.0, tries, "the store failed, sending waits: {error}");
-            }
-            tries += 1;
-            tokio::select! {
-                () = tokio::time::sleep(LEDGER_AGAIN) => {}
-                () = &mut patience => return Err(StoreError::Database(error)),
-            }
-        }
+        surely(self.issue, &self.stop, step).await
     }
 
     async fn take(&mut self, made: Option<Vec<Made>>, batch: &mut Batch) -> Result<()> {
@@ -382,9 +362,8 @@ impl Run {
     }
 
     /// Everything there is to hear: looking at the lane once for many results costs less than once for each.
-    async fn hear_all(&mut self, first: Report, batch: &mut Batch) -> Result<()> {
-        self.hear(first, batch).await?;
-        while let Ok(report) = self.reports.try_recv() {
+    async fn hear_all(&mut self, batch: &mut Batch) -> Result<()> {
+        for report in self.lane.hear() {
             self.hear(report, batch).await?;
         }
         Ok(())

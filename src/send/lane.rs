@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::batch::Parked;
@@ -19,6 +20,7 @@ const HELD_PER_DOMAIN: usize = 8;
 pub struct Counter {
     shop: Arc<Shop>,
     id: u64,
+    bell: Arc<Notify>,
 }
 
 /// What becomes of a composed message.
@@ -46,8 +48,19 @@ pub struct Standing {
 }
 
 impl Counter {
-    pub(super) fn new(shop: Arc<Shop>, id: u64) -> Self {
-        Self { shop, id }
+    pub(super) fn new(shop: Arc<Shop>, id: u64, bell: Arc<Notify>) -> Self {
+        Self { shop, id, bell }
+    }
+
+    /// Rings when there is something to hear.
+    pub fn bell(&self) -> &Arc<Notify> {
+        &self.bell
+    }
+
+    /// What was reported since.
+    pub fn hear(&self) -> Vec<Report> {
+        let mut inner = self.shop.lock();
+        inner.lanes.iter_mut().find(|lane| lane.id == self.id).map(|lane| std::mem::take(&mut lane.reports)).unwrap_or_default()
     }
 
     /// The shop.
@@ -81,11 +94,13 @@ impl Counter {
         self.shop.changed.notify_waiters();
     }
 
-    /// How the lane stands, when `most` intents may be open in all; `expecting` tells whether more comes that no domain holds back.
-    pub fn stand(&self, expecting: bool, most: usize, now: Instant) -> Standing {
+    /// How the lane stands, when `most` intents may be open in all. `expecting` tells whether more comes that no domain holds back, `patient`
+    /// whether somebody listens again soon without being called.
+    pub fn stand(&self, expecting: bool, patient: bool, most: usize, now: Instant) -> Standing {
         let mut inner = self.shop.lock();
         let Some(at) = inner.lanes.iter().position(|lane| lane.id == self.id) else { return Standing::default() };
         let ended = std::mem::replace(&mut inner.lanes[at].expecting, expecting) && !expecting;
+        inner.lanes[at].patient = patient;
         let others: usize = inner.lanes.iter().filter(|lane| lane.id != self.id).map(|lane| lane.open).sum();
         // Its share, and no more than the others leave.
         let allowed = (most / inner.lanes.len()).min(most.saturating_sub(others));

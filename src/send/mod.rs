@@ -17,6 +17,7 @@ pub mod ladder;
 mod lane;
 pub mod ledger;
 pub mod pace;
+mod patience;
 mod press;
 mod relays;
 pub mod reply;

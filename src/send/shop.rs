@@ -7,13 +7,15 @@ use std::collections::{BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
-use tokio::sync::mpsc::UnboundedSender;
 use tokio::time::Instant;
 
 use super::crew::{Job, Report};
 use super::domains::{Answer, Domains};
 use super::pace::{Day, Pace};
 use crate::model::Relay;
+
+/// So many results at most wait for their Issue to listen.
+const HEARD_TOGETHER: usize = 15;
 
 /// Lanes and doors, shared by all connections.
 pub struct Shop {
@@ -38,7 +40,11 @@ pub(super) struct Inner {
 /// The messages of one Issue that may be sent.
 pub(super) struct Lane {
     pub(super) id: u64,
-    reports: UnboundedSender<Report>,
+    /// What its Issue has not heard yet.
+    pub(super) reports: Vec<Report>,
+    bell: Arc<Notify>,
+    /// Its Issue listens again soon by itself.
+    pub(super) patient: bool,
     pub(super) jobs: VecDeque<Job>,
     /// Intents without a recorded result.
     pub(super) open: usize,
@@ -113,12 +119,14 @@ impl Shop {
     }
 
     /// A new lane, until it is dropped.
-    pub fn open_lane(self: &Arc<Self>, reports: UnboundedSender<Report>) -> super::lane::Counter {
+    pub fn open_lane(self: &Arc<Self>) -> super::lane::Counter {
+        let bell = Arc::new(Notify::new());
         let mut inner = self.lock();
         inner.lane_last += 1;
         let id = inner.lane_last;
-        inner.lanes.push(Lane { id, reports, jobs: VecDeque::new(), open: 0, expecting: true, closing: false });
-        super::lane::Counter::new(self.clone(), id)
+        let (reports, jobs) = (Vec::new(), VecDeque::new());
+        inner.lanes.push(Lane { id, reports, bell: bell.clone(), patient: false, jobs, open: 0, expecting: true, closing: false });
+        super::lane::Counter::new(self.clone(), id, bell)
     }
 
     /// Whether no Issue is being sent.
@@ -133,7 +141,7 @@ impl Shop {
 
     /// Tells all lanes.
     pub fn tell(&self, report: impl Fn() -> Report) {
-        for lane in &self.lock().lanes {
+        for lane in &mut self.lock().lanes {
             lane.tell(report());
         }
     }
@@ -225,7 +233,7 @@ impl Shop {
 
     /// Reports a result to its lane; when the lane is gone, recovery judges it.
     pub fn report(&self, job: &Job, report: Report) {
-        if let Some(lane) = self.lock().lanes.iter().find(|lane| lane.id == job.lane) {
+        if let Some(lane) = self.lock().lanes.iter_mut().find(|lane| lane.id == job.lane) {
             lane.tell(report);
         }
     }
@@ -267,8 +275,12 @@ impl Drop for Call {
 }
 
 impl Lane {
-    pub(super) fn tell(&self, report: Report) {
-        // Nobody listens any more only when the run was cut off; recovery judges what was on its way.
-        let _ = self.reports.send(report);
+    /// Leaves a report, and calls its Issue unless that listens soon by itself: to wake somebody for each result costs more than the result.
+    pub(super) fn tell(&mut self, report: Report) {
+        let can_wait = matches!(report, Report::Done(..)) && self.patient && !self.jobs.is_empty() && self.reports.len() < HEARD_TOGETHER;
+        self.reports.push(report);
+        if !can_wait {
+            self.bell.notify_one();
+        }
     }
 }
