@@ -82,7 +82,7 @@ impl Both {
             hold: None,
         };
         assert_eq!(store.create_issue(&issue, BEGIN).await.unwrap(), ISSUE);
-        let books = Books::new(people, list(), letter(), BEGIN);
+        let books = Books::new(ISSUE, people, list(), letter(), BEGIN);
         Self { rng: StdRng::seed_from_u64(seed), store, books, now: BEGIN, leases: Vec::new(), _folder: folder }
     }
 
@@ -105,7 +105,15 @@ impl Both {
                 };
                 say("claim", said.map(brief), Ok(brief(meant)))
             }
-            (6..=12, Some(lease)) => {
+            (6, Some(lease)) => {
+                let limit = self.rng.random_range(1..=4);
+                let brief = |more: Vec<postrider::store::deliveries::Leased>| {
+                    more.into_iter().map(|one| (one.subscriber.id, one.attempts)).collect::<Vec<_>>()
+                };
+                let said = self.store.claim_more(&lease, limit, now).await;
+                say("claim more", said.map(brief), self.books.claim_more(&lease, limit, now).map(brief))
+            }
+            (7..=12, Some(lease)) => {
                 let (results, intents) = self.group();
                 let said = self.store.commit(&lease, &results, &intents, now).await;
                 say(&format!("commit {results:?} {intents:?}"), said, self.books.commit(&lease, &results, &intents))

@@ -14,7 +14,7 @@ use postrider::store::issues::IssueRow;
 use postrider::store::paces::Slice;
 use postrider::store::{Result, StoreError};
 
-/// The Issue every simulation sends.
+/// The first Issue every simulation sends.
 pub const ISSUE: IssueId = IssueId(1);
 
 /// One Delivery.
@@ -31,8 +31,11 @@ pub struct Row {
     reply: Option<String>,
 }
 
-/// The ledger.
+/// The ledger, as far as one Issue is concerned.
 pub struct Books {
+    pub id: IssueId,
+    /// Results that were recorded, and changes of the Issue's status.
+    pub changes: u64,
     pub rows: BTreeMap<SubscriberId, Row>,
     pub status: IssueStatus,
     pub frozen: Frozen,
@@ -49,7 +52,7 @@ pub struct Books {
 
 impl Books {
     /// One Issue to all of `people`, who are confirmed; it may go at once.
-    pub fn new(people: Vec<Subscriber>, list: ListId, frozen: Frozen, now: Timestamp) -> Self {
+    pub fn new(id: IssueId, people: Vec<Subscriber>, list: ListId, frozen: Frozen, now: Timestamp) -> Self {
         let row = |subscriber: Subscriber| Row {
             subscriber,
             standing: SubscriptionState::Confirmed,
@@ -62,6 +65,8 @@ impl Books {
             reply: None,
         };
         Self {
+            id,
+            changes: 0,
             rows: people.into_iter().map(|person| (person.id, row(person))).collect(),
             status: IssueStatus::Scheduled,
             frozen,
@@ -72,7 +77,8 @@ impl Books {
             created_at: now,
             started_at: None,
             finished_at: None,
-            next_epoch: 1,
+            // No two Issues have a lease of the same number.
+            next_epoch: (id.0 - 1) * 1_000_000 + 1,
             paces: BTreeMap::new(),
         }
     }
@@ -87,7 +93,7 @@ impl Books {
             DeliveryState::Deferred => row.next_at.is_some_and(|at| at <= now),
             _ => false,
         };
-        if self.status == IssueStatus::Sending && self.rows.values().any(due) { vec![ISSUE] } else { Vec::new() }
+        if self.status == IssueStatus::Sending && self.rows.values().any(due) { vec![self.id] } else { Vec::new() }
     }
 
     pub fn next_due(&self) -> Option<Timestamp> {
@@ -102,7 +108,7 @@ impl Books {
 
     pub fn row(&self) -> IssueRow {
         IssueRow {
-            id: ISSUE,
+            id: self.id,
             digest: None,
             number: 1,
             subject: "Hello".into(),
@@ -126,8 +132,24 @@ impl Books {
             return None;
         }
         self.started_at.get_or_insert(now);
-        let lease = Lease { epoch: self.next_epoch, issue: ISSUE, until: now.plus(length) };
+        let lease = Lease { epoch: self.next_epoch, issue: self.id, until: now.plus(length) };
         self.next_epoch += 1;
+        let claimed = self.fill(lease.epoch, limit, now);
+        if claimed.is_empty() {
+            self.finish(now);
+            return None;
+        }
+        self.leases.insert(lease.epoch, lease.until);
+        Some((lease, claimed))
+    }
+
+    pub fn claim_more(&mut self, lease: &Lease, limit: u32, now: Timestamp) -> Result<Vec<Leased>> {
+        self.fence(lease)?;
+        Ok(if self.status == IssueStatus::Sending { self.fill(lease.epoch, limit, now) } else { Vec::new() })
+    }
+
+    /// Those whose turn it is come under a lease.
+    fn fill(&mut self, epoch: i64, limit: u32, now: Timestamp) -> Vec<Leased> {
         let due = |row: &&Row| row.state == DeliveryState::Deferred && row.next_at.is_some_and(|at| at <= now);
         let mut turn: Vec<(Timestamp, SubscriberId)> =
             self.rows.values().filter(due).map(|row| (row.next_at.unwrap(), row.subscriber.id)).collect();
@@ -143,15 +165,10 @@ impl Books {
                 continue;
             }
             let row = self.rows.get_mut(&id).unwrap();
-            (row.state, row.lease, row.next_at) = (DeliveryState::Leased, Some(lease.epoch), None);
+            (row.state, row.lease, row.next_at) = (DeliveryState::Leased, Some(epoch), None);
             claimed.push(Leased { subscriber: row.subscriber.clone(), list: self.list.clone(), attempts: row.attempts });
         }
-        if claimed.is_empty() {
-            self.finish(now);
-            return None;
-        }
-        self.leases.insert(lease.epoch, lease.until);
-        Some((lease, claimed))
+        claimed
     }
 
     pub fn renew(&mut self, lease: &Lease, length: Duration, now: Timestamp) -> Result<Lease> {
@@ -236,6 +253,7 @@ impl Books {
             _ => return Err(StoreError::Refused("nothing to pause".into())),
         }
         (self.status, self.reason) = (IssueStatus::Paused, Some(reason.to_owned()));
+        self.changes += 1;
         Ok(())
     }
 
@@ -244,6 +262,7 @@ impl Books {
             return Err(StoreError::Refused("nothing to resume".into()));
         }
         (self.status, self.reason) = (IssueStatus::Sending, None);
+        self.changes += 1;
         Ok(())
     }
 
@@ -372,7 +391,9 @@ impl Books {
             Outcome::NotSent | Outcome::Waits(_) => (self.again(S::Queued), None, None),
         };
         let row = self.rows.get_mut(&record.subscriber).unwrap();
-        row.attempts += u32::from(!matches!(record.outcome, Outcome::NotSent | Outcome::Waits(_)));
+        let tried = !matches!(record.outcome, Outcome::NotSent | Outcome::Waits(_));
+        row.attempts += u32::from(tried);
+        self.changes += u64::from(tried);
         (row.state, row.lease, row.class, row.reply) = (state, None, class, reply.map(words));
         row.code = reply.map(|reply| i64::from(reply.code)).filter(|code| *code > 0);
         row.next_at = record.next_at.filter(|_| state == S::Deferred);

@@ -35,6 +35,7 @@ impl Desk {
     fn ask<T: Send + 'static>(&self, what: &'static str, work: impl FnOnce(&mut Inner) -> Result<T> + Send + 'static) -> Answer<'_, T> {
         Box::pin(async move {
             self.may_act().await;
+            self.queue().await;
             let fate = self.fate();
             let result = if fate.before.is_zero() {
                 self.done(what, &fate, work)
@@ -78,6 +79,14 @@ impl Desk {
         result
     }
 
+    /// A worker that asks without end at one instant is told off, and made to wait so that the simulation ends.
+    async fn queue(&self) {
+        let too_much = self.scene.lock().asked(self.worker);
+        if too_much {
+            sleep(Duration::from_secs(1)).await;
+        }
+    }
+
     async fn may_act(&self) {
         std::future::poll_fn(|cx| if self.scene.may_act(self.worker, cx) { std::task::Poll::Ready(()) } else { std::task::Poll::Pending })
             .await;
@@ -93,7 +102,7 @@ impl Desk {
         if hangs {
             before += Duration::from_secs(scene.draw(|rng| rng.random_range(100..400)));
         }
-        let fails = scene.happens(|weather| weather.store_fails);
+        let fails = scene.happens(|weather| weather.store_fails) || scene.lock().store_is_down();
         let answer_lost = scene.happens(|weather| weather.store_answer_lost);
         Fate { before, fails, answer_lost }
     }
@@ -103,42 +112,48 @@ fn failed() -> StoreError {
     StoreError::Database(sqlx::Error::PoolTimedOut)
 }
 
-fn on_books<T>(work: impl FnOnce(&mut Books) -> T + Send) -> impl FnOnce(&mut Inner) -> Result<T> + Send {
-    move |inner| Ok(work(&mut inner.books))
+fn on_books<T>(id: IssueId, work: impl FnOnce(&mut Books) -> T + Send) -> impl FnOnce(&mut Inner) -> Result<T> + Send {
+    move |inner| Ok(work(inner.book(id)))
 }
 
 impl Ledger for Desk {
     fn sendable_issues(&self, now: Timestamp) -> Answer<'_, Vec<IssueId>> {
-        self.ask("looking for work", on_books(move |books| books.sendable(now)))
+        self.ask("looking for work", move |inner| {
+            inner.feel_pulse();
+            Ok(inner.shelf.iter_mut().flat_map(|books| books.sendable(now)).collect())
+        })
     }
 
     fn next_due(&self) -> Answer<'_, Option<Timestamp>> {
-        self.ask("looking ahead", on_books(|books| books.next_due()))
+        self.ask("looking ahead", |inner| Ok(inner.shelf.iter().filter_map(Books::next_due).min()))
     }
 
-    fn issue(&self, _id: IssueId) -> Answer<'_, Option<IssueRow>> {
-        self.ask("looking at the issue", on_books(|books| Some(books.row())))
+    fn issue(&self, id: IssueId) -> Answer<'_, Option<IssueRow>> {
+        self.ask("looking at the issue", move |inner| {
+            inner.feel_pulse();
+            Ok(Some(inner.book(id).row()))
+        })
     }
 
-    fn frozen(&self, _id: IssueId) -> Answer<'_, Frozen> {
-        self.ask("reading the issue", on_books(|books| books.frozen.clone()))
+    fn frozen(&self, id: IssueId) -> Answer<'_, Frozen> {
+        self.ask("reading the issue", on_books(id, |books| books.frozen.clone()))
     }
 
-    fn counts(&self, _id: IssueId) -> Answer<'_, Counts> {
-        self.ask("counting", on_books(|books| books.counts()))
+    fn counts(&self, id: IssueId) -> Answer<'_, Counts> {
+        self.ask("counting", on_books(id, |books| books.counts()))
     }
 
-    fn pause_issue<'a>(&'a self, _id: IssueId, reason: &'a str, _now: Timestamp) -> Answer<'a, ()> {
+    fn pause_issue<'a>(&'a self, id: IssueId, reason: &'a str, _now: Timestamp) -> Answer<'a, ()> {
         let (reason, worker) = (reason.to_owned(), self.worker);
         self.ask("pausing", move |inner| {
-            inner.tell(|| format!("worker {worker} pauses the issue: {reason}"));
-            inner.books.pause(&reason)
+            inner.tell(|| format!("worker {worker} pauses issue {}: {reason}", id.0));
+            inner.book(id).pause(&reason)
         })
     }
 
     fn claim<'a>(
         &'a self,
-        _issue: IssueId,
+        issue: IssueId,
         _worker: &'a str,
         limit: u32,
         length: Duration,
@@ -146,32 +161,44 @@ impl Ledger for Desk {
     ) -> Answer<'a, Option<(Lease, Vec<Leased>)>> {
         let worker = self.worker;
         self.ask("claim", move |inner| {
-            let claimed = inner.books.claim(limit, length, now);
+            let claimed = inner.book(issue).claim(limit, length, now);
             if let Some((lease, leased)) = &claimed {
-                inner.tell(|| format!("worker {worker} claims {} under lease {}", leased.len(), lease.epoch));
+                inner.tell(|| format!("worker {worker} claims {} of issue {} under lease {}", leased.len(), issue.0, lease.epoch));
                 inner.claimed(worker, lease.epoch, leased.iter().map(|leased| leased.subscriber.id));
             }
             Ok(claimed)
         })
     }
 
+    fn claim_more<'a>(&'a self, lease: &'a Lease, limit: u32, now: Timestamp) -> Answer<'a, Vec<Leased>> {
+        let (lease, worker) = (*lease, self.worker);
+        self.ask("claim of more", move |inner| {
+            let leased = inner.book(lease.issue).claim_more(&lease, limit, now)?;
+            if !leased.is_empty() {
+                inner.tell(|| format!("worker {worker} claims {} more under lease {}", leased.len(), lease.epoch));
+                inner.claimed(worker, lease.epoch, leased.iter().map(|leased| leased.subscriber.id));
+            }
+            Ok(leased)
+        })
+    }
+
     fn renew<'a>(&'a self, lease: &'a Lease, length: Duration, now: Timestamp) -> Answer<'a, Lease> {
         let lease = *lease;
-        self.ask("renewal", move |inner| inner.books.renew(&lease, length, now))
+        self.ask("renewal", move |inner| inner.book(lease.issue).renew(&lease, length, now))
     }
 
     fn release<'a>(&'a self, lease: &'a Lease, now: Timestamp) -> Answer<'a, ()> {
         let (lease, worker) = (*lease, self.worker);
         self.ask("release", move |inner| {
             inner.tell(|| format!("worker {worker} gives lease {} back", lease.epoch));
-            inner.books.release(&lease, now);
+            inner.book(lease.issue).release(&lease, now);
             Ok(())
         })
     }
 
     fn reserve_slices<'a>(&'a self, slices: &'a [Slice], now: Timestamp) -> Answer<'a, Vec<Timestamp>> {
         let slices = slices.to_vec();
-        self.ask("slices of time", move |inner| Ok(inner.books.reserve_slices(&slices, now)))
+        self.ask("slices of time", move |inner| Ok(inner.shelf[0].reserve_slices(&slices, now)))
     }
 
     fn recover_others<'a>(&'a self, in_use: &'a [i64], on_unknown: OnUnknown, now: Timestamp) -> Answer<'a, Recovered> {
@@ -188,7 +215,7 @@ impl Ledger for Desk {
     ) -> Answer<'a, Vec<SubscriberId>> {
         let (lease, results, intents, worker) = (*lease, results.to_vec(), intents.to_vec(), self.worker);
         self.ask("commit", move |inner| {
-            let standing = inner.books.commit(&lease, &results, &intents)?;
+            let standing = inner.book(lease.issue).commit(&lease, &results, &intents)?;
             let recorded: Vec<SubscriberId> = results.iter().map(|result| result.subscriber).collect();
             inner.tell(|| format!("worker {worker} records {} and intends {} of {}", recorded.len(), standing.len(), intents.len()));
             inner.committed(worker, &recorded, &standing);

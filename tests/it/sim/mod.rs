@@ -6,6 +6,8 @@ mod books;
 mod desk;
 mod line;
 mod play;
+mod pulse;
+mod rates;
 mod relay;
 mod scene;
 mod weather;

@@ -8,7 +8,7 @@ use postrider::config::OnUnknown;
 use postrider::model::issue::{Frozen, FrozenList, FrozenSite};
 use postrider::model::link::LinkKey;
 use postrider::model::relay::{Rate, TlsMode};
-use postrider::model::{Clock, EmailAddress, IssueStatus, ListId, Mailbox, Relay, Subscriber, SubscriberId};
+use postrider::model::{Clock, EmailAddress, IssueId, IssueStatus, ListId, Mailbox, Relay, Subscriber, SubscriberId};
 use postrider::send::Sender;
 use postrider::send::connect::Trust;
 use postrider::send::smtp::Timeouts;
@@ -22,13 +22,15 @@ use tokio_util::sync::CancellationToken;
 use super::books::{Books, ISSUE};
 use super::desk::Desk;
 use super::relay::Way;
-use super::scene::{BEGIN, Scene};
-use super::weather::Plan;
+use super::scene::{BEGIN, PEOPLE_MAX, Scene};
+use super::weather::{Plan, RelayPlan};
 
 /// So long a worker that is told to stop waits for answers.
 const DRAIN: Duration = Duration::from_secs(8);
 /// And so long it has to end.
 const DRAIN_MAX: Duration = Duration::from_secs(10);
+/// Where nobody makes it wait it needs less than half of that: the next message border, a commit, and QUIT.
+const STOP_MAX: Duration = Duration::from_secs(4);
 /// When all is calm everything must have its end within so many looks at the ledger; the last may be days later.
 const LOOKS_MAX: usize = 300;
 /// No run may take longer, whatever the relay does.
@@ -56,8 +58,7 @@ pub fn play(seed: u64, told: bool) -> Played {
     runtime.block_on(async {
         let mut rng = StdRng::seed_from_u64(seed);
         let plan = Plan::draw(&mut rng);
-        let books = Books::new(people(plan.people), list(), letter(), BEGIN);
-        let scene = Scene::new(rng, plan.clone(), books, told);
+        let scene = scene(rng, &plan, told);
         scene.tell(|| format!("seed {seed}: {plan:?}"));
         let mut play = Play { scene: scene.clone(), plan, lives: Vec::new() };
         play.begin();
@@ -66,6 +67,7 @@ pub fn play(seed: u64, told: bool) -> Played {
             play.deed().await;
         }
         play.wait().await;
+        play.outlast().await;
         play.calm().await;
         let mut inner = scene.lock();
         if inner.fault.is_none() {
@@ -91,9 +93,9 @@ struct Play {
 impl Play {
     fn begin(&mut self) {
         let mut inner = self.scene.lock();
-        for who in 0..self.plan.people {
+        for who in inner.everybody() {
             if inner.rng.random_ratio(self.plan.dead_percent, 100) {
-                let name = inner.name(SubscriberId(who as i64 + 1));
+                let name = inner.name(who);
                 inner.dead_addresses.insert(name);
             }
         }
@@ -120,7 +122,8 @@ impl Play {
         let worker = inner.new_worker();
         inner.tell(|| format!("worker {worker} starts"));
         let died = inner.workers[worker].died.clone();
-        let service = inner.rng.random_ratio(2, 3);
+        // A command in the foreground sends one Issue.
+        let service = inner.rng.random_ratio(2, 3) || inner.plan.issues > 1;
         drop(inner);
         let (scene, plan, stop) = (self.scene.clone(), self.plan.clone(), CancellationToken::new());
         let stopped = stop.clone();
@@ -197,42 +200,43 @@ impl Play {
 
     /// What persons do.
     fn meddle(&self) {
-        let who = SubscriberId(self.draw(|rng| rng.random_range(1..=self.plan.people as i64)));
+        let which = self.draw(|rng| rng.random_range(0..self.plan.issues));
+        let who = SubscriberId(which as i64 * PEOPLE_MAX + self.draw(|rng| rng.random_range(1..=self.plan.people as i64)));
         let deed = self.draw(|rng| rng.random_range(0..12));
         let mut inner = self.scene.lock();
-        let now = inner.now();
+        let (now, issue) = (inner.now(), IssueId(which as i64 + 1));
         // Whatever is refused changes nothing.
         let _ = match deed {
             0..5 => {
                 let name = inner.name(who);
                 inner.tell(|| format!("{name} leaves"));
                 inner.left.insert(who);
-                inner.books.leave(who);
+                inner.book(issue).leave(who);
                 Ok(())
             }
             5..8 => {
-                inner.tell(|| "somebody pauses the issue".into());
-                inner.books.pause("by hand")
+                inner.tell(|| format!("somebody pauses issue {}", issue.0));
+                inner.book(issue).pause("by hand")
             }
             8..10 => {
-                inner.tell(|| "somebody resumes the issue".into());
-                inner.books.resume()
+                inner.tell(|| format!("somebody resumes issue {}", issue.0));
+                inner.book(issue).resume()
             }
             10 => {
-                inner.tell(|| "somebody sends to the rest".into());
-                inner.books.retry().map(|_| ())
+                inner.tell(|| format!("somebody sends issue {} to the rest", issue.0));
+                inner.book(issue).retry().map(|_| ())
             }
             _ => {
-                inner.tell(|| "somebody cancels the issue".into());
+                inner.tell(|| format!("somebody cancels issue {}", issue.0));
                 inner.cancelled_ever = true;
-                inner.books.cancel(now)
+                inner.book(issue).cancel(now)
             }
         };
     }
 
     /// SIGTERM: what is on its way is awaited, nothing new begins, and soon it is over.
     async fn stop(&self, life: Life) {
-        let (healthy, worker) = (self.plan.weather.store_is_well(), life.worker);
+        let (healthy, worker) = (self.plan.store_is_well(), life.worker);
         self.scene.freeze(worker, false);
         self.scene.tell(|| format!("worker {worker} is told to stop"));
         let told = Instant::now();
@@ -241,8 +245,15 @@ impl Play {
         let took = told.elapsed();
         let mut inner = self.scene.lock();
         inner.tell(|| format!("worker {worker} has ended after {took:?}"));
+        inner.workers[worker].ended = true;
         if ended.is_err() || (healthy && took > DRAIN_MAX + 20 * self.plan.store_takes) {
             inner.wrong(format!("worker {worker} was told to stop and needed {took:?}"));
+        }
+        if healthy && self.plan.relays_answer() && !inner.is_dead(worker) {
+            if took > STOP_MAX + 20 * self.plan.store_takes {
+                inner.wrong(format!("worker {worker} was told to stop, everybody answers at once, and it needed {took:?}"));
+            }
+            inner.judge_left(worker);
         }
         // Who was not done in time was cut off, as was who waited for a store that did not answer.
         if took >= DRAIN || !healthy {
@@ -250,6 +261,26 @@ impl Play {
         }
         if healthy && self.plan.weather.answer_late == 0 && !inner.is_dead(worker) {
             inner.judge_stopped(worker);
+        }
+    }
+
+    /// Troubles are lived through: those who were in them go on, or say why not.
+    async fn outlast(&mut self) {
+        let Some(last) = self.plan.troubles.iter().map(|trouble| trouble.until).max() else { return };
+        self.bury();
+        if self.lives.is_empty() {
+            self.hire();
+        }
+        let rests = |status| matches!(status, IssueStatus::Done | IssueStatus::Cancelled | IssueStatus::Paused);
+        while self.scene.lock().elapsed() < last + Duration::from_secs(90) {
+            let at_rest = {
+                let inner = self.scene.lock();
+                inner.fault.is_some() || inner.shelf.iter().all(|books| rests(books.status))
+            };
+            if at_rest {
+                return;
+            }
+            sleep(Duration::from_secs(2)).await;
         }
     }
 
@@ -269,21 +300,24 @@ impl Play {
         let desk = Desk { scene: self.scene.clone(), worker };
         let sender = sender(&self.scene, &self.plan, worker);
         for _ in 0..LOOKS_MAX {
-            let _ = self.scene.lock().books.resume();
+            self.scene.lock().shelf.iter_mut().for_each(|books| drop(books.resume()));
             let now = self.scene.now(worker);
             desk.recover(false, on_unknown(&self.plan), now).await.unwrap();
-            match timeout(RUN_MAX, sender.run_issue(ISSUE, &CancellationToken::new())).await {
-                Ok(Ok(())) => {}
+            let (stop, issues) = (CancellationToken::new(), self.plan.issues as i64);
+            let runs = (1..=issues).map(|issue| sender.run_issue(IssueId(issue), &stop));
+            match timeout(RUN_MAX, futures_util::future::try_join_all(runs)).await {
+                Ok(Ok(_)) => {}
                 Ok(Err(error)) => return self.scene.lock().wrong(format!("all is calm, and sending ends with: {error}")),
                 Err(_) => return self.scene.lock().wrong("all is calm, and sending never ends".into()),
             }
             let wait = {
                 let inner = self.scene.lock();
-                let over = matches!(inner.books.status, IssueStatus::Done | IssueStatus::Cancelled);
-                if inner.fault.is_some() || (over && inner.books.counts().is_finished()) {
+                let over =
+                    |books: &Books| matches!(books.status, IssueStatus::Done | IssueStatus::Cancelled) && books.counts().is_finished();
+                if inner.fault.is_some() || inner.shelf.iter().all(over) {
                     return;
                 }
-                let next = [inner.books.next_due(), inner.books.lease_over()].into_iter().flatten().min();
+                let next = inner.shelf.iter().flat_map(|books| [books.next_due(), books.lease_over()]).flatten().min();
                 next.map_or(Duration::ZERO, |next| next.since(inner.now()))
             };
             sleep(wait + Duration::from_secs(1)).await;
@@ -296,25 +330,31 @@ fn on_unknown(plan: &Plan) -> OnUnknown {
     if plan.hold { OnUnknown::Hold } else { OnUnknown::Resend }
 }
 
-fn sender(scene: &Scene, plan: &Plan, worker: usize) -> Sender {
-    let relay = Relay {
-        name: "relay".into(),
-        host: "relay.example.com".into(),
+pub fn sender(scene: &Scene, plan: &Plan, worker: usize) -> Sender {
+    let mut domain_rates = BTreeMap::new();
+    if let Some(messages) = plan.domain_pace {
+        let rate = Rate { messages, per: Duration::from_secs(3600) };
+        domain_rates = (1..plan.domains).map(|nth| (domain(nth), rate)).collect();
+    }
+    let relay = |(nth, relay): (usize, &RelayPlan)| Relay {
+        name: format!("relay{nth}"),
+        host: format!("relay{nth}.example.com"),
         port: 25,
         tls: TlsMode::None,
         user: None,
         password: None,
-        connections: plan.connections,
+        connections: relay.connections,
         messages_per_connection: plan.messages_per_connection,
         rate: plan.pace.map(|messages| Rate { messages, per: Duration::from_secs(1) }),
-        domain_rates: BTreeMap::new(),
+        domain_rates: domain_rates.clone(),
         domain_connections: Default::default(),
-        weight: 1,
+        weight: relay.weight,
         warm_up: None,
         pipelining: plan.pipelining,
-        window: 0,
+        window: relay.window,
         hello: Some("here.example.org".into()),
     };
+    let relays: Vec<Relay> = plan.relays.iter().enumerate().map(relay).collect();
     let (time, chance) = (scene.clone(), scene.clone());
     let world = World {
         dial: Arc::new(Way { scene: scene.clone(), worker }),
@@ -324,19 +364,36 @@ fn sender(scene: &Scene, plan: &Plan, worker: usize) -> Sender {
     let desk = Desk { scene: scene.clone(), worker };
     let clock = Clock::new(move || time.now(worker));
     let key = LinkKey::new(b"secret");
-    Sender::with(desk, &[relay], on_unknown(plan), "https://example.org/", key, clock, Trust::default(), Timeouts::default()).within(world)
+    Sender::with(desk, &relays, on_unknown(plan), "https://example.org/", key, clock, Trust::default(), Timeouts::default()).within(world)
 }
 
 pub fn list() -> ListId {
     ListId::parse("a").unwrap()
 }
 
-/// Readers 1, 2 … with a name each.
+/// The ledger and all about it, before anybody has come.
+pub fn scene(rng: StdRng, plan: &Plan, told: bool) -> Scene {
+    let books = |nth: usize| Books::new(IssueId(nth as i64 + 1), readers(nth, plan.people, plan.domains), list(), letter(), BEGIN);
+    Scene::new(rng, plan.clone(), (0..plan.issues).map(books).collect(), told)
+}
+
+/// The domains that readers are at.
+pub fn domain(nth: usize) -> String {
+    if nth == 0 { "example.com".to_owned() } else { format!("d{nth}.example.org") }
+}
+
+/// Readers 1, 2 … of the first Issue.
 pub fn people(count: usize) -> Vec<Subscriber> {
+    readers(0, count, 1)
+}
+
+/// The readers of an Issue, with a name each; nobody reads two.
+fn readers(issue: usize, count: usize, domains: usize) -> Vec<Subscriber> {
     const NAMES: [&str; 10] = ["ann", "bob", "cleo", "dan", "eve", "finn", "gina", "hugo", "iris", "jan"];
     let person = |n: usize| Subscriber {
-        id: SubscriberId(n as i64 + 1),
-        email: EmailAddress::parse(&format!("{}{}@example.com", NAMES[n % NAMES.len()], n / NAMES.len())).unwrap(),
+        id: SubscriberId(issue as i64 * PEOPLE_MAX + n as i64 + 1),
+        email: EmailAddress::parse(&format!("{}{}@{}", NAMES[n % NAMES.len()], issue * 1_000 + n / NAMES.len(), domain(n % domains)))
+            .unwrap(),
         name: None,
         attributes: serde_json::Map::new(),
         language: None,

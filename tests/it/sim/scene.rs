@@ -1,12 +1,14 @@
 //! All that one simulation shares: chance, the ledger, the workers' lives, what the relay took, and the judge who compares.
 
+mod judge;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Waker};
 use std::time::Duration;
 
 use postrider::config::OnUnknown;
-use postrider::model::{DeliveryState, SubscriberId, Timestamp};
+use postrider::model::{DeliveryState, IssueId, SubscriberId, Timestamp};
 use postrider::send::UNRECORDED_MAX;
 use postrider::store::deliveries::Recovered;
 use rand::RngExt as _;
@@ -14,12 +16,15 @@ use rand::rngs::StdRng;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use super::books::Books;
+use super::books::{Books, Row};
 use super::line::Line;
+use super::pulse::{Pulse, Tally};
 use super::weather::Plan;
 
 /// The instant a simulation begins.
 pub const BEGIN: Timestamp = Timestamp(1_790_000_000_000_000);
+/// The readers of an Issue have their numbers from a range of its own.
+pub const PEOPLE_MAX: i64 = 10_000;
 /// Longest stretch in which the pace is counted.
 const PACE_WINDOW: Duration = Duration::from_secs(2);
 
@@ -31,6 +36,8 @@ pub struct Worker {
     steps: u64,
     dies_at: Option<u64>,
     frozen_ever: bool,
+    /// It was told to stop and has.
+    pub ended: bool,
     pub died: Arc<Notify>,
     /// Its clock is so much off.
     pub skew_micros: i64,
@@ -44,7 +51,6 @@ struct Copy {
     at: Instant,
     who: SubscriberId,
     worker: usize,
-    message_id: String,
     line: Line,
     /// Where its answer ends; nothing until it is given.
     answer: Option<usize>,
@@ -60,7 +66,8 @@ struct Intent {
 pub struct Inner {
     pub rng: StdRng,
     pub plan: Plan,
-    pub books: Books,
+    /// One for each Issue.
+    pub shelf: Vec<Books>,
     pub workers: Vec<Worker>,
     pub calm: bool,
     /// The relay's own record of permanent refusals.
@@ -71,13 +78,17 @@ pub struct Inner {
     pub fault: Option<String>,
     by_address: HashMap<String, SubscriberId>,
     copies: Vec<Copy>,
+    message_ids: HashMap<SubscriberId, String>,
     intents: HashMap<(usize, SubscriberId), Intent>,
     owners: HashMap<i64, usize>,
     /// Whose last Attempt may have arrived without our knowing.
     doubtful: BTreeSet<SubscriberId>,
     /// What a worker may still send under intents that were taken from it: since when.
     lapsed: HashMap<(usize, SubscriberId), Instant>,
-    pace: BTreeMap<usize, VecDeque<Instant>>,
+    pace: BTreeMap<(usize, usize), VecDeque<Instant>>,
+    pub(super) pulses: Vec<Pulse>,
+    pub(super) asked: HashMap<usize, Tally>,
+    pub(super) vain: HashMap<(usize, usize), Tally>,
     begun: Instant,
     story: Option<Vec<String>>,
 }
@@ -87,12 +98,13 @@ pub struct Inner {
 pub struct Scene(Arc<Mutex<Inner>>);
 
 impl Scene {
-    pub fn new(rng: StdRng, plan: Plan, books: Books, told: bool) -> Self {
-        let by_address = books.rows.values().map(|row| (row.subscriber.email.as_str().to_owned(), row.subscriber.id)).collect();
+    pub fn new(rng: StdRng, plan: Plan, shelf: Vec<Books>, told: bool) -> Self {
+        let rows = shelf.iter().flat_map(|books| books.rows.values());
+        let by_address = rows.map(|row| (row.subscriber.email.as_str().to_owned(), row.subscriber.id)).collect();
         Self(Arc::new(Mutex::new(Inner {
             rng,
             plan,
-            books,
+            shelf,
             workers: Vec::new(),
             calm: false,
             refused: BTreeSet::new(),
@@ -102,11 +114,15 @@ impl Scene {
             fault: None,
             by_address,
             copies: Vec::new(),
+            message_ids: HashMap::new(),
             intents: HashMap::new(),
             owners: HashMap::new(),
             doubtful: BTreeSet::new(),
             lapsed: HashMap::new(),
             pace: BTreeMap::new(),
+            pulses: Vec::new(),
+            asked: HashMap::new(),
+            vain: HashMap::new(),
             begun: Instant::now(),
             story: told.then(Vec::new),
         })))
@@ -192,10 +208,48 @@ impl Inner {
         BEGIN.plus(self.begun.elapsed())
     }
 
+    /// Since the beginning.
+    pub fn elapsed(&self) -> Duration {
+        self.begun.elapsed()
+    }
+
+    /// What the ledger has of an Issue.
+    pub fn book(&mut self, issue: IssueId) -> &mut Books {
+        &mut self.shelf[issue.0 as usize - 1]
+    }
+
+    /// What the ledger has of a Delivery.
+    pub fn row(&self, who: SubscriberId) -> &Row {
+        &self.shelf[((who.0 - 1) / PEOPLE_MAX) as usize].rows[&who]
+    }
+
+    /// Everybody, in order.
+    pub fn everybody(&self) -> Vec<SubscriberId> {
+        self.shelf.iter().flat_map(|books| books.rows.keys().copied()).collect()
+    }
+
+    /// The leases there are.
+    pub fn leases(&self) -> Vec<i64> {
+        self.shelf.iter().flat_map(Books::leases).collect()
+    }
+
+    /// Whose lease it is.
+    pub fn owner(&self, lease: i64) -> usize {
+        self.owners[&lease]
+    }
+
+    /// Whether a worker is alive, awake and not stopped.
+    pub fn is_at_work(&self, worker: usize) -> bool {
+        let worker = &self.workers[worker];
+        !worker.dead && !worker.frozen && !worker.ended
+    }
+
     /// Something that must never be. The first counts.
     pub fn wrong(&mut self, what: String) {
-        self.tell(|| format!("WRONG: {what}"));
-        self.fault.get_or_insert(what);
+        if self.fault.is_none() {
+            self.tell(|| format!("WRONG: {what}"));
+            self.fault = Some(what);
+        }
     }
 
     pub fn new_worker(&mut self) -> usize {
@@ -242,7 +296,7 @@ impl Inner {
     }
 
     pub fn name(&self, who: SubscriberId) -> String {
-        self.books.rows[&who].subscriber.email.as_str().to_owned()
+        self.row(who).subscriber.email.as_str().to_owned()
     }
 
     pub fn who(&self, address: &str) -> Option<SubscriberId> {
@@ -281,8 +335,13 @@ impl Inner {
         on_unknown: OnUnknown,
         now: Timestamp,
     ) -> Recovered {
-        let before = self.books.leases();
-        let recovered = self.books.take_back(all, spared, on_unknown, now);
+        let before = self.leases();
+        let mut recovered = Recovered::default();
+        for books in &mut self.shelf {
+            let one = books.take_back(all, &spared, on_unknown, now);
+            recovered.requeued += one.requeued;
+            recovered.unknown += one.unknown;
+        }
         self.taken_from_owners(&before);
         if recovered != Recovered::default() {
             self.tell(|| format!("worker {worker} finds {} never begun and {} in doubt", recovered.requeued, recovered.unknown));
@@ -292,10 +351,10 @@ impl Inner {
 
     /// Recovery was made: those of the leases `before` that are no more were taken from their owners, whose open work is in doubt from here on.
     fn taken_from_owners(&mut self, before: &[i64]) {
-        let left = self.books.leases();
+        let left = self.leases();
         for lease in before.iter().filter(|lease| !left.contains(lease)) {
             let owner = self.owners[lease];
-            let honest = self.workers.iter().all(|worker| worker.skew_micros == 0) && self.plan.weather.store_is_well();
+            let honest = self.workers.iter().all(|worker| worker.skew_micros == 0) && self.plan.store_is_well();
             let life = &self.workers[owner];
             if honest && !life.dead && !life.frozen_ever && life.doubts.is_empty() {
                 self.wrong(format!("lease {lease} of worker {owner} ran out, and the worker was alive and well"));
@@ -305,18 +364,19 @@ impl Inner {
     }
 
     /// MAIL was said: the pace is kept.
-    pub fn paced(&mut self, worker: usize) {
+    pub fn paced(&mut self, worker: usize, relay: usize) {
+        self.vain.entry((worker, relay)).or_default().clear();
         let Some(pace) = self.plan.pace else { return };
         let now = Instant::now();
-        let times = self.pace.entry(worker).or_default();
+        let times = self.pace.entry((worker, relay)).or_default();
         times.push_back(now);
         while times.front().is_some_and(|at| now - *at > PACE_WINDOW) {
             times.pop_front();
         }
-        let most = (pace as usize) * 2 + 2 * self.plan.connections + 2;
+        let most = (pace as usize) * 2 + 2 * self.plan.relays[relay].connections * self.plan.relays[relay].window.max(1) + 2;
         if times.len() > most {
             let count = times.len();
-            self.wrong(format!("worker {worker} began {count} messages in 2 s; its pace is {pace}/s"));
+            self.wrong(format!("worker {worker} began {count} messages in 2 s at relay {relay}; its pace is {pace}/s"));
         }
     }
 
@@ -333,15 +393,16 @@ impl Inner {
     /// The relay has taken a message. Gives its number for [`Self::answered`].
     pub fn accept(&mut self, worker: usize, who: SubscriberId, message_id: String, line: &Line) -> usize {
         let now = Instant::now();
-        if let Some(other) = self.copies.iter().find(|copy| copy.who == who && copy.message_id != message_id) {
-            let other = other.message_id.clone();
+        let first = self.message_ids.entry(who).or_insert_with(|| message_id.clone());
+        if *first != message_id {
+            let other = first.clone();
             self.wrong(format!("{} got two Message-IDs: {other} and {message_id}", self.name(who)));
         }
         if self.intents.get_mut(&(worker, who)).is_some_and(|intent| std::mem::replace(&mut intent.taken, true)) {
             self.wrong(format!("worker {worker} sent to {} twice under one intent", self.name(who)));
         }
         let lapsed = self.lapsed.get(&(worker, who)).copied();
-        self.copies.push(Copy { at: now, who, worker, message_id, line: line.clone(), answer: None, lapsed });
+        self.copies.push(Copy { at: now, who, worker, line: line.clone(), answer: None, lapsed });
         self.in_flight(worker);
         self.copies.len() - 1
     }
@@ -349,14 +410,13 @@ impl Inner {
     /// Were the worker killed now, so many would come twice.
     fn in_flight(&mut self, worker: usize) {
         let mut by_lease: BTreeMap<i64, BTreeSet<SubscriberId>> = BTreeMap::new();
-        for copy in self.copies.iter().filter(|copy| copy.worker == worker) {
-            let row = &self.books.rows[&copy.who];
-            let taken = self.intents.get(&(worker, copy.who)).is_some_and(|intent| intent.taken);
-            if let (DeliveryState::Attempting, Some(lease), true) = (row.state, row.lease, taken) {
-                by_lease.entry(lease).or_default().insert(copy.who);
+        for ((_, who), _) in self.intents.iter().filter(|((owner, _), intent)| *owner == worker && intent.taken) {
+            let row = self.row(*who);
+            if let (DeliveryState::Attempting, Some(lease)) = (row.state, row.lease) {
+                by_lease.entry(lease).or_default().insert(*who);
             }
         }
-        let most = self.plan.connections + UNRECORDED_MAX;
+        let most = self.plan.in_flight() + UNRECORDED_MAX;
         if let Some(count) = by_lease.values().map(BTreeSet::len).find(|count| *count > most) {
             self.wrong(format!("{count} messages of worker {worker} are taken and not recorded; {most} are promised"));
         }
@@ -367,81 +427,21 @@ impl Inner {
         self.copies[copy].answer = Some(mark);
     }
 
-    /// When all is over: everybody has what the relay's own record says, and nobody got more than is allowed.
-    pub fn judge(&mut self) {
-        let counts = self.books.counts();
-        if !counts.add_up() || !counts.is_finished() {
-            self.wrong(format!("something is left to do: {counts:?}"));
-        }
-        for who in self.books.rows.keys().copied().collect::<Vec<_>>() {
-            let copies = self.copies.iter().filter(|copy| copy.who == who).count();
-            let row = &self.books.rows[&who];
-            let (state, suppressed) = (row.state, self.dead_addresses.contains(row.subscriber.email.as_str()));
-            let lie = match state {
-                DeliveryState::Sent => (copies == 0).then_some("is recorded as sent, and the relay never took it"),
-                DeliveryState::Failed => (!self.refused.contains(&who)).then_some("is recorded as failed, and the relay never refused it"),
-                DeliveryState::Skipped => (!self.left.contains(&who) && !suppressed).then_some("was skipped, and has not left"),
-                DeliveryState::Cancelled => (!self.cancelled_ever).then_some("is cancelled, and nobody did"),
-                DeliveryState::Unknown => (!self.doubtful(who)).then_some("is held as unknown, and nothing about it was in doubt"),
-                _ => Some("has no end"),
-            };
-            if let Some(lie) = lie {
-                self.wrong(format!("{} {lie} ({state:?}, {copies} copies)", self.name(who)));
-            }
-        }
-        self.judge_duplicates();
+    /// All that this worker has on its way may arrive without our knowing.
+    pub fn may_arrive(&mut self, worker: usize) {
+        let open: Vec<SubscriberId> = self.intents.keys().filter(|(owner, _)| *owner == worker).map(|(_, who)| *who).collect();
+        self.doubtful.extend(open);
     }
 
-    fn doubtful(&self, who: SubscriberId) -> bool {
-        // A copy whose answer was read is in doubt only when its worker died or gave up after it.
-        self.doubtful.contains(&who)
-            && !self.copies.iter().any(|copy| {
-                copy.who == who && self.was_read(copy) && !self.workers[copy.worker].doubts.iter().any(|doubt| *doubt >= copy.at)
-            })
+    /// How much longer than usual the answer for somebody takes: for those at the last of several domains.
+    pub fn slowness_of(&self, who: SubscriberId) -> Duration {
+        let slow = self.plan.domains > 1 && self.row(who).subscriber.email.domain() == super::play::domain(self.plan.domains - 1);
+        if slow { self.plan.slow_domain } else { Duration::ZERO }
     }
 
-    fn was_read(&self, copy: &Copy) -> bool {
-        copy.answer.is_some_and(|mark| copy.line.had(mark))
-    }
-
-    /// A second copy is allowed when the answer to the first never came, or its worker died (or gave up) after it, or when one of the two was sent under an
-    /// intent that had been taken from its worker before it knew; and then only so many times.
-    fn judge_duplicates(&mut self) {
-        let mut charged: BTreeMap<(usize, Instant), usize> = BTreeMap::new();
-        let mut wrong = Vec::new();
-        for (n, copy) in self.copies.iter().enumerate() {
-            let Some(before) = self.copies[..n].iter().rev().find(|before| before.who == copy.who) else { continue };
-            if !self.was_read(before) {
-                continue;
-            }
-            let doubts = self.workers[before.worker].doubts.iter();
-            let after_first = || doubts.into_iter().find(|doubt| **doubt >= before.at && **doubt <= copy.at).map(|at| (before.worker, *at));
-            let lapsed = |copy: &Copy| copy.lapsed.map(|at| (copy.worker, at));
-            match lapsed(before).or_else(|| lapsed(copy)).or_else(after_first) {
-                Some(doubt) => *charged.entry(doubt).or_default() += 1,
-                None => wrong.push(format!("{} got it twice, and the answer to the first was read", self.name(copy.who))),
-            }
-        }
-        let most = self.plan.connections + UNRECORDED_MAX;
-        if let Some(count) = charged.values().copied().find(|count| *count > most) {
-            wrong.push(format!("one death sent {count} messages twice; {most} are promised"));
-        }
-        for wrong in wrong {
-            self.wrong(wrong);
-        }
-    }
-
-    /// A worker that was allowed to stop has recorded every answer it read.
-    pub fn judge_stopped(&mut self, worker: usize) {
-        let open = |copy: &&Copy| {
-            let row = &self.books.rows[&copy.who];
-            let intended = self.intents.get(&(worker, copy.who)).is_some_and(|intent| intent.taken);
-            copy.worker == worker && intended && row.state == DeliveryState::Attempting && self.was_read(copy)
-        };
-        let doubts = !self.workers[worker].doubts.is_empty();
-        if let Some(who) = self.copies.iter().filter(|_| !doubts).find(open).map(|copy| copy.who) {
-            self.wrong(format!("worker {worker} stopped and did not record that {} was taken", self.name(who)));
-        }
+    /// When messages to a domain were taken.
+    pub fn taken_at(&self, domain: &str) -> Vec<Instant> {
+        self.copies.iter().filter(|copy| self.row(copy.who).subscriber.email.domain() == domain).map(|copy| copy.at).collect()
     }
 
     pub fn copies(&self) -> usize {
