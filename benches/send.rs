@@ -12,6 +12,7 @@
 //! * `--nodemailer FOLDER` names a folder in which `npm install nodemailer` was run.
 //!
 //! The same server is also measured with `smtp-source`, which neither personalises nor records nor signs, and the ratio is printed.
+#![allow(clippy::unwrap_used)]
 
 /// As in the binary.
 #[global_allocator]

@@ -296,7 +296,7 @@ impl Domain {
     fn is_slow(&self, usual: Option<f64>, now: Instant) -> bool {
         let waiting = self.since.filter(|_| self.busy > 0 && self.mean.is_none()).map(|since| (now - since).as_secs_f64());
         let (Some(usual), Some(takes)) = (usual, self.mean.or(waiting)) else { return false };
-        takes > PATIENCE.as_secs_f64() && takes > SLOW_FACTOR * usual
+        takes >= PATIENCE.as_secs_f64() && takes > SLOW_FACTOR * usual
     }
 }
 

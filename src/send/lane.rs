@@ -136,8 +136,7 @@ impl Counter {
                 stay.push_back(job);
                 continue;
             }
-            let waits = inner.doors.iter_mut().filter(|door| door.live > 0).map(|door| door.domains.park(&domain, door.live, now));
-            pulled.push(Parked { subscriber: job.subscriber, wait: waits.min().unwrap_or_default(), domain });
+            pulled.push(Parked { subscriber: job.subscriber, wait: inner.park(&domain, now), domain });
         }
         inner.lanes[lane].jobs = stay;
         pulled
@@ -154,8 +153,7 @@ impl Counter {
         if !backs_off && alike < limit + room && held.len() < HELD_MAX {
             return Place::Held;
         }
-        let waits = inner.doors.iter_mut().filter(|door| door.live > 0).map(|door| door.domains.park(domain, door.live, now));
-        Place::Parked(waits.min().unwrap_or_default())
+        Place::Parked(inner.park(domain, now))
     }
 
     /// Which of `held` may be granted now, at most `most`: their places, in order.

@@ -194,13 +194,24 @@ impl Inner {
     /// How many messages to `domain` are worth having ready; nothing when some relay takes them like all others.
     pub(super) fn limit(&mut self, domain: &str, now: Instant) -> Option<usize> {
         let mut sum = None;
-        for door in self.doors.iter_mut().filter(|door| door.live > 0) {
+        for door in self.open_doors() {
             if !door.domains.has_limits(now) {
                 return None;
             }
             sum = Some(sum.unwrap_or(0) + door.domains.limit(domain, door.live, now)?);
         }
         sum
+    }
+
+    /// How long a message to `domain` that finds no room here should wait.
+    pub(super) fn park(&mut self, domain: &str, now: Instant) -> Duration {
+        self.open_doors().map(|door| door.domains.park(domain, door.live, now)).min().unwrap_or_default()
+    }
+
+    /// Doors with connections; before there is any connection, all: their limits are known already.
+    fn open_doors(&mut self) -> impl Iterator<Item = &mut Door> {
+        let none = self.doors.iter().all(|door| door.live == 0);
+        self.doors.iter_mut().filter(move |door| none || door.live > 0)
     }
 
     /// How many messages of a lane are held back by their domains.

@@ -212,7 +212,7 @@ impl Plan {
         for relay in &mut self.relays {
             relay.takes = Duration::from_millis([5, 20, 50, 100][rng.random_range(0..4)]);
         }
-        if self.issues == 1 && rng.random_ratio(1, 4) {
+        if rng.random_ratio(1, 4) {
             (self.domains, self.domain_pace) = (rng.random_range(2..=3), Some([60, 100][rng.random_range(0..2)]));
             self.people = rng.random_range(6..=20);
         }
