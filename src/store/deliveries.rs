@@ -276,33 +276,43 @@ async fn intend(tx: &mut Tx, lease: &Lease, intents: &[SubscriberId], status: Is
         let ids = in_list(&mut args, stay.iter().copied());
         let sql =
             format!("UPDATE deliveries SET state = 2, changed_at = $3 WHERE issue_id = $1 AND subscriber_id IN ({ids}) AND lease = $2");
-        tx.run(sql, args).await?;
-        standing.extend(stay);
+        let held = tx.run(sql, args).await?;
+        standing.extend(if held == stay.len() as u64 { stay } else { intended(tx, lease, &stay).await? });
     }
     Ok(intents.iter().copied().filter(|id| standing.contains(id)).collect())
 }
 
-/// Those of `intents` that this lease still holds and whose readers still get it; the others become skipped.
+/// Those of `intents` whose rows this lease still holds: others were recorded by the same commit made before, whose answer was lost.
+async fn intended(tx: &mut Tx, lease: &Lease, intents: &[SubscriberId]) -> Result<Vec<SubscriberId>> {
+    let mut args = args![lease.issue, lease.epoch];
+    let ids = in_list(&mut args, intents.iter().copied());
+    let sql = format!("SELECT subscriber_id FROM deliveries WHERE issue_id = $1 AND subscriber_id IN ({ids}) AND lease = $2");
+    Ok(tx.rows::<(i64,)>(sql, args).await?.into_iter().map(|(id,)| SubscriberId(id)).collect())
+}
+
+/// Those of `intents` whose readers still get it; the others become skipped. Only these are read: a row costs more than its look-up.
 async fn look_again(tx: &mut Tx, lease: &Lease, intents: &[SubscriberId], now: Timestamp) -> Result<Vec<SubscriberId>> {
     let mut args = args![lease.issue, lease.epoch];
     let ids = in_list(&mut args, intents.iter().copied());
+    let confirmed = SubscriptionState::Confirmed.code();
     let sql = format!(
         "SELECT d.subscriber_id, x.state, p.reason FROM deliveries d
          LEFT JOIN subscribers s ON s.id = d.subscriber_id
          LEFT JOIN subscriptions x ON x.list_id = d.list_id AND x.subscriber_id = d.subscriber_id
          LEFT JOIN suppressions p ON p.email = s.email_key
-         WHERE d.issue_id = $1 AND d.subscriber_id IN ({ids}) AND d.lease = $2"
+         WHERE d.issue_id = $1 AND d.subscriber_id IN ({ids}) AND d.lease = $2
+             AND (x.state IS NULL OR x.state <> {confirmed} OR p.reason IS NOT NULL)"
     );
-    let mut stay = Vec::with_capacity(intents.len());
+    let mut left = HashSet::new();
     let mut gone: BTreeMap<String, Vec<SubscriberId>> = BTreeMap::new();
     for (id, state, suppressed) in tx.rows::<(i64, Option<i64>, Option<String>)>(sql, args).await? {
-        match left_out(state.and_then(SubscriptionState::from_code), suppressed.as_deref()) {
-            None => stay.push(SubscriberId(id)),
-            Some(reason) => gone.entry(reason).or_default().push(SubscriberId(id)),
+        if let Some(reason) = left_out(state.and_then(SubscriptionState::from_code), suppressed.as_deref()) {
+            left.insert(SubscriberId(id));
+            gone.entry(reason).or_default().push(SubscriberId(id));
         }
     }
     skip(tx, lease.issue, gone, now).await?;
-    Ok(stay)
+    Ok(intents.iter().copied().filter(|id| !left.contains(id)).collect())
 }
 
 /// What was asked for and may not be sent now goes back; also what was intended by the same commit made before, whose answer was lost.
