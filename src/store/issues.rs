@@ -78,6 +78,9 @@ pub struct AudienceMember {
 const COLUMNS: &str = "id, digest, number, subject, status, reason, created_at, scheduled_at, started_at, finished_at";
 type Columns = (i64, Option<String>, i64, String, String, Option<String>, i64, Option<i64>, Option<i64>, Option<i64>);
 
+/// An Issue to so many changes what the planner should know of the tables.
+const MANY: i64 = 1_000;
+
 impl Store {
     /// Keeps a new Issue and makes its Deliveries (confirmed and not suppressed, at this moment) in one transaction.
     /// Refused when an Article of it is already in another Issue of the same Digest, or when another Issue of the Digest took
@@ -98,6 +101,9 @@ impl Store {
         let args = args![id, digest, number, new.subject.as_str(), status.word(), hold, planned, now, new.scheduled_at, frozen];
         tx.run(sql, args).await?;
         tx.commit().await?;
+        if planned >= MANY {
+            self.engine.learn_sizes().await;
+        }
         Ok(id)
     }
 

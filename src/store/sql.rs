@@ -180,6 +180,15 @@ impl Engine {
         matches!(self, Self::Postgres(..))
     }
 
+    /// Has PostgreSQL look at how big the tables have become, which it otherwise does a minute or more later: until then it plans as if they were
+    /// empty, and every commit reads a whole Issue. SQLite's plans do not depend on it.
+    pub(super) async fn learn_sizes(&self) {
+        let Self::Postgres(pool, _) = self else { return };
+        if let Err(error) = sqlx::query("ANALYZE deliveries, subscriptions, subscribers").execute(pool).await {
+            tracing::debug!("the sizes of the tables are not known yet: {error}");
+        }
+    }
+
     /// Closes every connection.
     pub(super) async fn close(&self) {
         match self {

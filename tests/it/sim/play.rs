@@ -29,8 +29,9 @@ use super::weather::{Plan, RelayPlan};
 const DRAIN: Duration = Duration::from_secs(8);
 /// And so long it has to end.
 const DRAIN_MAX: Duration = Duration::from_secs(10);
-/// Where nobody makes it wait it needs less than half of that: the next message border, a commit, and QUIT.
-const STOP_MAX: Duration = Duration::from_secs(4);
+/// Where nobody makes it wait it needs less: the next message border, a commit, QUIT, and where a connection broke before, the 5 s for which it is
+/// asked for answers that were on their way.
+const STOP_MAX: Duration = Duration::from_secs(6);
 /// When all is calm everything must have its end within so many looks at the ledger; the last may be days later.
 const LOOKS_MAX: usize = 300;
 /// No run may take longer, whatever the relay does.
