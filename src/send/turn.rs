@@ -73,7 +73,7 @@ impl Inner {
     /// nor longer than a moment for those that do not keep up.
     fn waits_for_others(&mut self, relay: usize, now: Instant) -> Option<Instant> {
         let ahead = self.doors[relay].lead()?;
-        let (least, furthest) = (self.least_share(Some(relay), now)?, self.doors.iter().filter_map(Door::lead).fold(0.0, f64::max));
+        let (least, furthest) = (self.least_share(relay, now)?, self.doors.iter().filter_map(Door::lead).fold(0.0, f64::max));
         let door = &mut self.doors[relay];
         // What the others left to it is not held against them, nor against it.
         door.share = door.share.max(least - ahead - furthest);
@@ -94,10 +94,10 @@ impl Inner {
     }
 
     /// The least share that any door has had, of those that keep up, but for `except`.
-    fn least_share(&mut self, except: Option<usize>, now: Instant) -> Option<f64> {
+    fn least_share(&mut self, except: usize, now: Instant) -> Option<f64> {
         let mut least: Option<f64> = None;
         for (i, door) in self.doors.iter_mut().enumerate() {
-            if Some(i) != except && door.relay.weight > 0 && door.live > 0 && !door.behind && !door.is_held(now) {
+            if i != except && door.relay.weight > 0 && door.live > 0 && !door.behind && !door.is_held(now) {
                 least = Some(least.map_or(door.share, |least| least.min(door.share)));
             }
         }
@@ -174,7 +174,7 @@ impl Inner {
         }
         if std::mem::take(&mut door.behind) {
             // It does not make up for what it did not keep up with.
-            let least = self.least_share(Some(relay), now);
+            let least = self.least_share(relay, now);
             let door = &mut self.doors[relay];
             door.share = least.map_or(door.share, |least| door.share.max(least));
         }
