@@ -94,7 +94,8 @@ fn assert_right(server: &SmtpServer, before: usize, items: &[Item], told: &Told,
                 expected.push(item.letter.clone());
                 true
             }
-            ("reader", Outcome::Unknown(_)) => unknown < doubts,
+            // The kernel may throw away the 421 itself, too.
+            ("reader" | "busy", Outcome::Unknown(_)) => unknown < doubts,
             _ => false,
         };
         unknown += usize::from(matches!(outcome, Outcome::Unknown(_)));
@@ -150,8 +151,8 @@ fn after_a_421_from_postfix_in_the_middle_of_a_window_nothing_is_lost_or_doubled
         let items: Vec<Item> = (0..60).map(|n| item(&format!("round{round}"), n, if n % 20 == 3 { "busy" } else { "reader" })).collect();
         let told = deliver(&server.relay(TlsMode::None, window), mode, &items);
         assert!(told.connections >= 3, "every 421 ends a connection");
-        // Postfix may close before the kernel has carried its answers over: those before the 421 are then in doubt, and nothing else is.
-        before = assert_right(&server, before, &items, &told, 3 * window.saturating_sub(1));
+        // Postfix may close before the kernel has carried its answers over: the window of each of the three is then in doubt, and nothing else is.
+        before = assert_right(&server, before, &items, &told, 3 * window);
     }
 }
 
