@@ -1,10 +1,14 @@
 //! Claims about a long list: an import streams in bounded memory, an Issue is expanded in seconds, and claiming and committing
-//! cost the same at every length. `cargo bench --bench subscribers -- 1000000`; BENCH_STORE=postgres://… takes an empty database in place of a file.
+//! cost the same at every length. `cargo bench --bench subscribers -- 1000000`; `--store postgres` keeps them in a PostgreSQL of its own.
 #![allow(clippy::unwrap_used, missing_docs)]
 
 /// As in the binary.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+#[allow(dead_code)]
+#[path = "../tests/it/support/postgres.rs"]
+mod postgres;
 
 use std::io::{Cursor, Read};
 use std::path::PathBuf;
@@ -31,11 +35,11 @@ fn main() {
 async fn run(people: u64) {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("p.db");
-    let url = match std::env::var("BENCH_STORE") {
-        Ok(url) => StoreUrl::Postgres(PostgresUrl::parse(&url).unwrap()),
-        Err(_) => StoreUrl::Sqlite(file.clone()),
+    let server = std::env::args().any(|arg| arg == "postgres").then(postgres::Postgres::start);
+    let url = match &server {
+        Some(server) => StoreUrl::Postgres(PostgresUrl::parse(&server.database()).unwrap()),
+        None => StoreUrl::Sqlite(file.clone()),
     };
-    assert!(Store::is_new(&url).await.unwrap(), "the store must be new");
     let store = Store::open(&url, now()).await.unwrap();
     println!("{people} people; figures are seconds unless said");
     for (what, dry_run) in [("dry run", true), ("import", false), ("import again", false)] {

@@ -174,11 +174,14 @@ async fn finish_abandoned(desk: &Desk, digest: &Digest) -> anyhow::Result<()> {
 
 /// Delivers until told to stop; then drains.
 pub async fn keep_sending(desk: Desk, stop: CancellationToken) -> anyhow::Result<()> {
+    let mut told = false;
     let lock = loop {
         match desk.store.sender_lock() {
             Ok(lock) => break lock,
             Err(crate::store::StoreError::Busy) => {
-                tracing::info!("another process sends from this store; waiting for it");
+                if !std::mem::replace(&mut told, true) {
+                    tracing::info!("another process sends from this store; waiting for it");
+                }
                 if stopped_within(&stop, Duration::from_secs(2)).await {
                     return Ok(());
                 }

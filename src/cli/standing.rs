@@ -165,7 +165,9 @@ fn says(group: &ReasonGroup) -> &'static str {
     match (group.state, group.class) {
         (_, Some(class)) => class.says(),
         (DeliveryState::Skipped, None) => "left out",
-        (DeliveryState::Unknown | DeliveryState::Deferred, None) => "cut off before the answer",
+        (DeliveryState::Unknown, None) => "cut off before the answer",
+        // Not a refusal of anybody's: a pace or a warm-up holds it.
+        (DeliveryState::Deferred, None) => "waits for its turn",
         _ => "no reason was given",
     }
 }

@@ -393,8 +393,10 @@ impl Run {
         let at = self.means.clock.now().plus(until - instant() + DAY_BEGUN);
         let names = self.means.relays.names_with_warm_up().join(", ");
         let reason = format!("relay {names} has sent what its warm-up allows for today; goes on at {}", at.rfc3339());
-        tracing::warn!(issue = self.issue.0, "waits: {reason}");
-        self.end.get_or_insert(End::Full(at, reason));
+        if self.end.is_none() {
+            tracing::warn!(issue = self.issue.0, "waits: {reason}");
+            self.end = Some(End::Full(at, reason));
+        }
     }
 
     /// What is written of a result: a deferred one gets its next time, or none when it is too old.

@@ -81,6 +81,22 @@ fn an_issue_is_told_with_its_failures_by_domain_and_by_reason() {
 }
 
 #[test]
+fn what_a_warm_up_holds_back_is_told_as_waiting_and_not_as_refused() {
+    let (runtime, today) = (Runtime::new().unwrap(), chrono::Utc::now().date_naive());
+    let relay = runtime.block_on(Server::start(FULL, |_: &Event| Act::Usual));
+    let warm_up = format!("warm_up = {{ start = \"{today}\", days = [1, 1] }}");
+    let publication = Publication::new(&format!("url = \"smtp://{}?tls=none\"\n{warm_up}", relay.addr));
+    publication.article(1, "A story", "Once upon a time in a harbour.\n");
+    publication.import(&READERS[..3].iter().map(|email| ((*email).to_owned(), String::new())).collect::<Vec<_>>());
+    let issue = send_to_all(&publication);
+    let group = &issue["by_reason"][0];
+    assert_eq!((&group["state"], &group["says"], &group["count"]), (&"deferred".into(), &"waits for its turn".into(), &2.into()), "{issue:#}");
+    assert!(group["reply"].as_str().unwrap().contains("what its warm-up allows for today"), "{issue:#}");
+    assert_eq!(relay.accepted().len(), 1);
+    assert_eq!(publication.read("worker.log").matches("warm-up allows").count(), 1, "said once: {}", publication.read("worker.log"));
+}
+
+#[test]
 fn the_keys_of_an_issue_in_json_are_a_contract() {
     let (publication, _relay, _runtime) = scene(&READERS[..3], |_| Act::Usual);
     let sent = publication.json(&["send", "weekly", "--yes"]);
