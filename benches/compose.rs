@@ -93,13 +93,14 @@ fn reader(number: usize) -> Reader {
         unsubscribe_url: format!("https://example.org/unsubscribe/{number:040}"),
         preferences_url: format!("https://example.org/preferences/{number:040}"),
         view_url: format!("https://example.org/view/{number:040}"),
+        confirm_url: String::new(),
         message_id: format!("7.{number}.abcdef@example.org"),
     }
 }
 
 fn digest(list: &ListId) -> Frozen {
     let mut templates = postrider::template::load(Path::new("/nowhere")).unwrap();
-    templates.retain(|name, _| name.starts_with("email/"));
+    templates.retain(|name, _| !name.starts_with("web/"));
     let weekly = FrozenList {
         name: "The Weekly".into(),
         description: "One mail a week".into(),
@@ -125,6 +126,7 @@ fn digest(list: &ListId) -> Frozen {
             icon: None,
         },
         date: "2026-11-22T09:00:00+01:00".into(),
+        language: None,
         test: false,
     }
 }

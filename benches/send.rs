@@ -229,6 +229,7 @@ fn wire_bytes() -> usize {
         unsubscribe_url: link.clone(),
         preferences_url: link.clone(),
         view_url: link,
+        confirm_url: String::new(),
         message_id: "00000000000000000000000000000000@example.org".into(),
     };
     let mut message = Vec::new();
@@ -275,6 +276,7 @@ fn letter(list: &ListId) -> NewIssue {
         lists: BTreeMap::from([(list.clone(), FrozenList { name: "A".into(), description: "All".into(), from, reply_to: None })]),
         site,
         date: "2026-11-22T09:00:00+00:00".into(),
+        language: None,
         test: false,
     };
     NewIssue {

@@ -195,6 +195,7 @@ fn frozen() -> Frozen {
         lists: Default::default(),
         site,
         date: "2026-11-22T09:00:00+01:00".into(),
+        language: None,
         test: false,
     }
 }

@@ -102,6 +102,9 @@ impl App {
             worker::publish_once(&desk, out.as_deref()).await?;
             tasks.spawn(worker::keep_published(desk.clone(), out, stop.clone()));
         }
+        if roles.contains(&Role::Web) || roles.contains(&Role::Send) {
+            tasks.spawn(worker::keep_sign_ups(desk.clone(), stop.clone()));
+        }
         if roles.contains(&Role::Web) {
             let listener = listen(self.config.listen).await?;
             listening(listener.local_addr()?);

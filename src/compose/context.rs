@@ -6,7 +6,7 @@ use super::Reader;
 use crate::model::{Frozen, ListId};
 
 /// The names that hold reader data. A template may read them anywhere and bind them nowhere.
-pub(super) const READER_NAMES: [&str; 4] = ["subscriber", "unsubscribe_url", "preferences_url", "view_url"];
+pub(super) const READER_NAMES: [&str; 5] = ["subscriber", "unsubscribe_url", "preferences_url", "view_url", "confirm_url"];
 /// Fields of `subscriber` that an attribute of the same name does not hide.
 const SUBSCRIBER_FIELDS: [&str; 5] = ["email", "name", "language", "timezone", "attributes"];
 
@@ -14,6 +14,7 @@ const SUBSCRIBER_FIELDS: [&str; 5] = ["email", "name", "language", "timezone", "
 pub(super) fn shared(frozen: &Frozen, id: &ListId) -> Context {
     let mut context = Context::new();
     context.insert("site", &frozen.site);
+    context.insert("language", frozen.language.as_ref().unwrap_or(&frozen.site.language));
     context.insert("articles", &frozen.articles);
     if let Some(article) = frozen.articles.first() {
         context.insert("article", article);
@@ -49,6 +50,7 @@ pub(super) fn set_reader(context: &mut Context, reader: &Reader) {
     context.insert_value("unsubscribe_url", Value::from(reader.unsubscribe_url.as_str()));
     context.insert_value("preferences_url", Value::from(reader.preferences_url.as_str()));
     context.insert_value("view_url", Value::from(reader.view_url.as_str()));
+    context.insert_value("confirm_url", Value::from(reader.confirm_url.as_str()));
 }
 
 /// `subscriber`: what we do not know is absent, so that `default` and `if` work; attributes also stand beside the fields.

@@ -65,10 +65,12 @@ impl Fast {
     pub(super) fn new(frozen: &Frozen, shared: &Shared, sample: &Reader) -> Result<Self, Faults> {
         let lines_vary = [&frozen.subject, &frozen.preheader].iter().any(|line| rewrite::mentions_reader(line));
         let roots = [shared.html.name.as_str(), shared.text_name.as_str()];
-        let rewritten = rewrite::rewrite(&frozen.templates, &roots, lines_vary);
+        let mut rewritten = rewrite::rewrite(&frozen.templates, &roots, lines_vary);
         if !rewritten.refusals.is_empty() {
             return Err(Faults(rewritten.refusals));
         }
+        let texts = frozen.templates.iter().filter(|(name, _)| template::is_texts(name));
+        rewritten.sources.extend(texts.map(|(name, text)| (name.clone(), text.clone())));
         let expressions = Arc::new(rewritten.expressions);
         let recorder = Recorder::new(Arc::clone(&expressions));
         let engine = engine(&rewritten.sources, &recorder).map_err(|why| lint(shared, &why))?;

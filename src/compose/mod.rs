@@ -20,6 +20,7 @@ mod variant;
 use std::sync::Arc;
 
 use crate::model::{Dkim, EmailAddress, Fault, Faults, Frozen, ListId, Subscriber, SubscriberId, Timestamp};
+use crate::template;
 
 /// One reader, with the links made for them.
 #[derive(Debug, Clone, PartialEq)]
@@ -32,6 +33,8 @@ pub struct Reader {
     pub preferences_url: String,
     /// This Issue in the browser.
     pub view_url: String,
+    /// Confirms a Subscription; empty but in notices.
+    pub confirm_url: String,
     /// Message-ID without angle brackets, the same for every Attempt of this Delivery.
     pub message_id: String,
 }
@@ -137,8 +140,30 @@ fn sample() -> Result<Reader, Faults> {
         unsubscribe_url: "https://example.com/unsubscribe/sample".to_owned(),
         preferences_url: "https://example.com/preferences/sample".to_owned(),
         view_url: "https://example.com/view/sample".to_owned(),
+        confirm_url: "https://example.com/confirm/sample".to_owned(),
         message_id: "sample@example.com".to_owned(),
     })
+}
+
+/// The languages an Issue can speak to its readers in.
+#[derive(Debug, Clone)]
+pub struct Languages {
+    known: Vec<String>,
+    own: Option<String>,
+}
+
+impl Languages {
+    /// Those that were frozen with it.
+    pub fn of(frozen: &Frozen) -> Self {
+        let known = template::languages(&frozen.templates);
+        let own = template::pick(&known, frozen.language.as_ref().unwrap_or(&frozen.site.language)).map(str::to_owned);
+        Self { known, own }
+    }
+
+    /// The one for a reader who wants `wanted`, when it is another than the Issue's own.
+    pub fn other_for(&self, wanted: Option<&str>) -> Option<&str> {
+        template::pick(&self.known, wanted?).filter(|language| self.own.as_deref() != Some(language))
+    }
 }
 
 /// The message for one reader by the full path: render, inline, link, encode, all anew. The reference.

@@ -15,6 +15,7 @@ pub(super) enum Path {
     Unsubscribe,
     Preferences,
     View,
+    Confirm,
     /// `subscriber.X`
     Field(String),
     /// `subscriber.attributes.X`
@@ -147,6 +148,7 @@ impl Path {
             ("unsubscribe_url", ..) => (Self::Unsubscribe, 1),
             ("preferences_url", ..) => (Self::Preferences, 1),
             ("view_url", ..) => (Self::View, 1),
+            ("confirm_url", ..) => (Self::Confirm, 1),
             ("subscriber", Some("."), Some("attributes")) if word(3) == Some(".") => (Self::Attribute(name(4)?), 5),
             ("subscriber", Some("."), Some(_)) => (Self::Field(name(2)?), 3),
             _ => return None,
@@ -163,6 +165,7 @@ impl Path {
             Self::Unsubscribe => Found::Text(&reader.unsubscribe_url),
             Self::Preferences => Found::Text(&reader.preferences_url),
             Self::View => Found::Text(&reader.view_url),
+            Self::Confirm => Found::Text(&reader.confirm_url),
             Self::Attribute(key) => attribute(reader, key),
             Self::Field(field) => match field.as_str() {
                 "email" => Found::Text(person.email.as_str()),

@@ -52,7 +52,7 @@ pub(super) fn list(section: &Section<'_>, file: &Path) -> Option<List> {
     let from = section.required("from", "from = \"Name <letters@example.com>\"", |s, key| s.parsed(key, "bad-address", mailbox));
     let reply_to = section.parsed("reply_to", "bad-address", mailbox);
     let opt_in = section.choice("opt_in", &[("double", OptIn::Double), ("single", OptIn::Single)], OptIn::Double);
-    let public = section.flag("public", true);
+    let (welcome, public) = (section.flag("welcome", false), section.flag("public", true));
     let subscribers = section.parsed("subscribers", "missing-file", |text| {
         let path = beside(file, text);
         if path.is_file() {
@@ -62,7 +62,17 @@ pub(super) fn list(section: &Section<'_>, file: &Path) -> Option<List> {
         }
     });
     let id = id?;
-    Some(List { name: name.unwrap_or_else(|| id.to_string()), id, description, from: from?, reply_to, opt_in, public, subscribers })
+    Some(List {
+        name: name.unwrap_or_else(|| id.to_string()),
+        id,
+        description,
+        from: from?,
+        reply_to,
+        opt_in,
+        welcome,
+        public,
+        subscribers,
+    })
 }
 
 /// Reads one `[[digest]]`; its schedule is meant in `site_zone` unless it names its own.

@@ -13,7 +13,7 @@ pub use choose::{Choice, choose};
 use crate::compose::{Compiled, Reader, Rendered};
 use crate::config::Config;
 use crate::model::issue::{FrozenArticle, FrozenList, FrozenSite};
-use crate::model::{Article, Digest, EmailAddress, Fault, Faults, Frozen, IssueId, ListId, Subscriber, SubscriberId, Timestamp};
+use crate::model::{Article, Digest, EmailAddress, Fault, Faults, Frozen, IssueId, ListId, Notice, Subscriber, SubscriberId, Timestamp};
 use crate::store::issues::NewIssue;
 
 /// The template of a letter.
@@ -70,6 +70,23 @@ impl Press<'_> {
         self.finish(frozen, None, articles, lists)
     }
 
+    /// Freezes a notice to members of one List: the same for all who are told it on this day.
+    /// The language is one there are texts in.
+    pub fn notice(&self, notice: Notice, list: &ListId, language: Option<String>) -> Result<Draft, Faults> {
+        let day = self.now.in_zone(self.config.site.timezone).date_naive();
+        let frozen = Frozen {
+            name: notice.word().to_owned(),
+            number: 1,
+            subject: format!("{{{{ t(key=\"{}-subject\", list=list.name) }}}}", notice.word()),
+            preheader: "{{ list.description }}".to_owned(),
+            template: notice.word().to_owned(),
+            date: format!("{day}T00:00:00Z"),
+            language,
+            ..self.blank(&[], std::slice::from_ref(list))?
+        };
+        self.finish(frozen, None, &[], std::slice::from_ref(list))
+    }
+
     /// The parts of an Issue that do not depend on what kind it is.
     fn blank(&self, articles: &[Arc<Article>], lists: &[ListId]) -> Result<Frozen, Faults> {
         let site = &self.config.site;
@@ -90,7 +107,12 @@ impl Press<'_> {
             subject: String::new(),
             preheader: String::new(),
             template: String::new(),
-            templates: self.templates.iter().filter(|(name, _)| name.starts_with("email/")).map(|(k, v)| (k.clone(), v.clone())).collect(),
+            templates: self
+                .templates
+                .iter()
+                .filter(|(name, _)| name.starts_with("email/") || name.starts_with("locales/"))
+                .map(|(k, v)| (k.clone(), v.clone()))
+                .collect(),
             articles: articles.iter().map(|article| frozen_article(article)).collect(),
             lists: frozen_lists,
             site: FrozenSite {
@@ -103,6 +125,7 @@ impl Press<'_> {
                 icon: site.icon.clone(),
             },
             date: self.now.in_zone(site.timezone).to_rfc3339_opts(chrono::SecondsFormat::Secs, false),
+            language: None,
             test: false,
         })
     }
@@ -148,6 +171,7 @@ pub fn sample_reader(frozen: &Frozen, person: Option<Subscriber>) -> Reader {
         unsubscribe_url: link("unsubscribe"),
         preferences_url: link("preferences"),
         view_url: link("view"),
+        confirm_url: link("confirm"),
         subscriber,
     }
 }

@@ -10,6 +10,16 @@ use super::list::ListId;
 #[serde(transparent)]
 pub struct IssueId(pub i64);
 
+/// The first number of a notice: far from mailings, which people count from 1.
+const NOTICES_FROM: i64 = 1_000_000_000_000;
+
+impl IssueId {
+    /// Whether it is a notice ([`super::Notice`]) and no mailing.
+    pub const fn is_notice(self) -> bool {
+        self.0 >= NOTICES_FROM
+    }
+}
+
 /// Where an Issue stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -70,6 +80,9 @@ pub struct Frozen {
     pub site: FrozenSite,
     /// Instant of freezing, RFC 3339 in the site's zone.
     pub date: String,
+    /// The language of its texts; the site's when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub language: Option<String>,
     /// Adds `[TEST]` to the subject and a mark to the body.
     #[serde(default)]
     pub test: bool,

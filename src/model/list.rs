@@ -64,6 +64,8 @@ pub struct List {
     pub reply_to: Option<Mailbox>,
     /// How one joins.
     pub opt_in: OptIn,
+    /// Whoever joins is welcomed by a mail.
+    pub welcome: bool,
     /// Shown on public pages.
     pub public: bool,
     /// A CSV file the List is kept in step with.

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::compose::{Compiled, Reader};
+use crate::compose::{Compiled, Languages, Reader};
 use crate::model::link::{Grant, LinkKey, Purpose};
 use crate::model::{Dkim, EmailAddress, Faults, Frozen, IssueId, ListId, Timestamp};
 use crate::store::deliveries::Leased;
@@ -18,7 +18,9 @@ pub struct Press {
     key: LinkKey,
     site_url: String,
     dkim: Option<Arc<Dkim>>,
-    compiled: Mutex<HashMap<ListId, Arc<Compiled>>>,
+    languages: Languages,
+    /// By language, `""` for the Issue's own, and List.
+    compiled: Mutex<HashMap<String, HashMap<ListId, Arc<Compiled>>>>,
     /// Of the last message.
     length: AtomicUsize,
 }
@@ -26,19 +28,21 @@ pub struct Press {
 impl Press {
     /// For one Issue. `site_url` ends with a slash; every message is signed by `dkim`, if there is one.
     pub fn new(issue: IssueId, frozen: Frozen, key: LinkKey, site_url: String, dkim: Option<Arc<Dkim>>) -> Self {
-        Self { issue, frozen, key, site_url, dkim, compiled: Mutex::default(), length: AtomicUsize::default() }
+        let languages = Languages::of(&frozen);
+        Self { issue, frozen, key, site_url, dkim, languages, compiled: Mutex::default(), length: AtomicUsize::default() }
     }
 
     /// Compiles for every List, so that an Issue nobody can be sent is refused before any mail leaves. Slow: not for the async threads.
     pub fn compile_all(&self) -> Result<(), Faults> {
-        self.frozen.lists.keys().try_for_each(|list| self.compiled(list).map(|_| ()))
+        self.frozen.lists.keys().try_for_each(|list| self.compiled(list, None).map(|_| ()))
     }
 
     /// The message for one reader, ready for the wire. An error concerns this reader alone.
     pub fn mail(&self, leased: &Leased, date: Timestamp) -> Result<Mail, String> {
         let list = self.frozen.lists.get(&leased.list).ok_or_else(|| format!("the issue does not go to the list {}", leased.list))?;
         let from = &list.from.address;
-        let compiled = self.compiled(&leased.list).map_err(|faults| faults.to_string())?;
+        let language = self.languages.other_for(leased.subscriber.language.as_deref());
+        let compiled = self.compiled(&leased.list, language).map_err(|faults| faults.to_string())?;
         // As long as the one before, and the final dot: nothing is moved while it grows.
         let mut message = Vec::with_capacity(self.length.load(Relaxed) + 64);
         compiled.message(&self.reader(leased, from), date, &mut message).map_err(|error| error.to_string())?;
@@ -46,14 +50,19 @@ impl Press {
         Mail::new(from.clone(), leased.subscriber.email.clone(), message)
     }
 
-    fn compiled(&self, list: &ListId) -> Result<Arc<Compiled>, Faults> {
+    fn compiled(&self, list: &ListId, language: Option<&str>) -> Result<Arc<Compiled>, Faults> {
         // Compiling under the lock makes the second caller wait instead of compiling again.
         let mut compiled = self.compiled.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(compiled) = compiled.get(list) {
+        let said = language.unwrap_or_default();
+        if let Some(compiled) = compiled.get(said).and_then(|lists| lists.get(list)) {
             return Ok(compiled.clone());
         }
-        let fresh = Arc::new(Compiled::new(&self.frozen, list)?.signed(self.dkim.clone()));
-        compiled.insert(list.clone(), fresh.clone());
+        let fresh = match language {
+            None => Compiled::new(&self.frozen, list)?,
+            Some(language) => Compiled::new(&Frozen { language: Some(language.to_owned()), ..self.frozen.clone() }, list)?,
+        };
+        let fresh = Arc::new(fresh.signed(self.dkim.clone()));
+        compiled.entry(said.to_owned()).or_default().insert(list.clone(), fresh.clone());
         Ok(fresh)
     }
 
@@ -65,6 +74,7 @@ impl Press {
             unsubscribe_url: link(Purpose::Unsubscribe),
             preferences_url: link(Purpose::Preferences),
             view_url: link(Purpose::View),
+            confirm_url: if self.issue.is_notice() { link(Purpose::Confirm) } else { String::new() },
             message_id: self.message_id(leased, from),
         }
     }

@@ -61,7 +61,7 @@ impl Store {
         rows.into_iter()
             .map(|(email, rank, reason)| {
                 let (list, state) = decided(rank, &lists).ok_or_else(|| StoreError::Corrupt(format!("the subscription of {email}")))?;
-                Ok(AudienceMember { email, list: list.clone(), left_out: left_out(Some(state), reason.as_deref()) })
+                Ok(AudienceMember { email, list: list.clone(), left_out: left_out(None, Some(state), reason.as_deref()) })
             })
             .collect()
     }

@@ -2,13 +2,13 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use super::issues::{finish, status};
+use super::issues::{Standing, finish, status};
 use super::sql::{CHUNK, Tx, Value, args, in_list, pieces, value_rows};
 use super::standing::{left_out, skip};
 use super::{Result, Store, StoreError, strikes};
 use crate::model::outcome::Reply;
 use crate::model::{
-    DeliveryState, FailureClass, IssueId, IssueStatus, ListId, Outcome, Subscriber, SubscriberId, SubscriptionState, Timestamp,
+    DeliveryState, FailureClass, IssueId, IssueStatus, ListId, Notice, Outcome, Subscriber, SubscriberId, SubscriptionState, Timestamp,
 };
 use crate::telemetry::metrics::Timer;
 
@@ -136,9 +136,9 @@ impl Store {
     pub async fn commit(&self, lease: &Lease, results: &[Record], intents: &[SubscriberId], now: Timestamp) -> Result<Vec<SubscriberId>> {
         let timer = Timer::start();
         let mut tx = self.engine.write().await?;
-        let status = fence(&mut tx, lease).await?;
-        record(&mut tx, lease, results, status == IssueStatus::Cancelled, now).await?;
-        let standing = intend(&mut tx, lease, intents, status, now).await?;
+        let issue = fence(&mut tx, lease).await?;
+        record(&mut tx, lease, results, issue.status == IssueStatus::Cancelled, now).await?;
+        let standing = intend(&mut tx, lease, intents, issue, now).await?;
         tx.commit().await?;
         timer.commit();
         Ok(standing)
@@ -162,11 +162,10 @@ impl Store {
 
 /// The lease must exist (whoever takes its Deliveries deletes it); gives where its Issue stands. Both stay so until the transaction ends:
 /// the Issue is held first, then the lease, in the order of recovery.
-pub(super) async fn fence(tx: &mut Tx, lease: &Lease) -> Result<IssueStatus> {
-    let sql = format!("SELECT i.status FROM issues i JOIN leases l ON l.issue_id = i.id WHERE l.epoch = $1 AND i.id = $2{}", tx.held());
-    let row: Option<(String,)> = tx.row(sql, args![lease.epoch, lease.issue]).await?;
-    let (word,) = row.ok_or(StoreError::Fenced)?;
-    IssueStatus::from_word(&word).ok_or_else(|| StoreError::Corrupt(format!("issue status {word:?}")))
+pub(super) async fn fence(tx: &mut Tx, lease: &Lease) -> Result<Standing> {
+    let held = tx.held();
+    let sql = format!("SELECT i.status, i.notice FROM issues i JOIN leases l ON l.issue_id = i.id WHERE l.epoch = $1 AND i.id = $2{held}");
+    tx.row(sql, args![lease.epoch, lease.issue]).await?.ok_or(StoreError::Fenced).and_then(Standing::read)
 }
 
 /// Writes results onto the rows this lease holds. What it does not hold any more was already recorded.
@@ -263,15 +262,15 @@ async fn suppress_dead(tx: &mut Tx, lease: &Lease, row: &Settled, now: Timestamp
 }
 
 /// Makes intents durable for those who still get it; gives them in their order.
-async fn intend(tx: &mut Tx, lease: &Lease, intents: &[SubscriberId], status: IssueStatus, now: Timestamp) -> Result<Vec<SubscriberId>> {
+async fn intend(tx: &mut Tx, lease: &Lease, intents: &[SubscriberId], issue: Standing, now: Timestamp) -> Result<Vec<SubscriberId>> {
     let mut standing = HashSet::new();
     for intents in intents.chunks(CHUNK) {
-        if status != IssueStatus::Sending {
-            let state = if status == IssueStatus::Cancelled { DeliveryState::Cancelled } else { DeliveryState::Queued };
+        if issue.status != IssueStatus::Sending {
+            let state = if issue.status == IssueStatus::Cancelled { DeliveryState::Cancelled } else { DeliveryState::Queued };
             give_back(tx, lease, intents, state, now).await?;
             continue;
         }
-        let stay = look_again(tx, lease, intents, now).await?;
+        let stay = look_again(tx, lease, intents, issue.notice, now).await?;
         let mut args = args![lease.issue, lease.epoch, now];
         let ids = in_list(&mut args, stay.iter().copied());
         let sql =
@@ -291,9 +290,16 @@ async fn intended(tx: &mut Tx, lease: &Lease, intents: &[SubscriberId]) -> Resul
 }
 
 /// Those of `intents` whose readers still get it; the others become skipped. Only these are read: a row costs more than its look-up.
-async fn look_again(tx: &mut Tx, lease: &Lease, intents: &[SubscriberId], now: Timestamp) -> Result<Vec<SubscriberId>> {
+async fn look_again(
+    tx: &mut Tx,
+    lease: &Lease,
+    intents: &[SubscriberId],
+    notice: Option<Notice>,
+    now: Timestamp,
+) -> Result<Vec<SubscriberId>> {
     let mut args = args![lease.issue, lease.epoch];
     let ids = in_list(&mut args, intents.iter().copied());
+    let stays = if notice == Some(Notice::Confirm) { "<>" } else { "=" };
     let confirmed = SubscriptionState::Confirmed.code();
     let sql = format!(
         "SELECT d.subscriber_id, x.state, p.reason FROM deliveries d
@@ -301,12 +307,12 @@ async fn look_again(tx: &mut Tx, lease: &Lease, intents: &[SubscriberId], now: T
          LEFT JOIN subscriptions x ON x.list_id = d.list_id AND x.subscriber_id = d.subscriber_id
          LEFT JOIN suppressions p ON p.email = s.email_key
          WHERE d.issue_id = $1 AND d.subscriber_id IN ({ids}) AND d.lease = $2
-             AND (x.state IS NULL OR x.state <> {confirmed} OR p.reason IS NOT NULL)"
+             AND (x.state IS NULL OR NOT x.state {stays} {confirmed} OR p.reason IS NOT NULL)"
     );
     let mut left = HashSet::new();
     let mut gone: BTreeMap<String, Vec<SubscriberId>> = BTreeMap::new();
     for (id, state, suppressed) in tx.rows::<(i64, Option<i64>, Option<String>)>(sql, args).await? {
-        if let Some(reason) = left_out(state.and_then(SubscriptionState::from_code), suppressed.as_deref()) {
+        if let Some(reason) = left_out(notice, state.and_then(SubscriptionState::from_code), suppressed.as_deref()) {
             left.insert(SubscriberId(id));
             gone.entry(reason).or_default().push(SubscriberId(id));
         }

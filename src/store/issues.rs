@@ -4,7 +4,7 @@ use super::audience::{SUPPRESSED, deciding};
 use super::sql::{CHUNK, Tx, Value, args, in_list, pieces, value_rows};
 use super::standing::each_once;
 use super::{Result, Store, StoreError};
-use crate::model::{Frozen, IssueId, IssueStatus, ListId, SubscriptionState, Timestamp};
+use crate::model::{Frozen, IssueId, IssueStatus, ListId, Notice, SubscriptionState, Timestamp};
 
 /// What freezing hands over.
 #[derive(Debug, Clone)]
@@ -121,10 +121,12 @@ impl Store {
         row.map(issue_row).transpose()
     }
 
-    /// The newest Issues first.
+    /// The newest Issues first, without notices.
     pub async fn issues(&self, limit: u32) -> Result<Vec<IssueRow>> {
         let mut tx = self.engine.read().await?;
-        let rows = tx.rows::<Columns>(format!("SELECT {COLUMNS} FROM issues ORDER BY id DESC LIMIT $1"), args![limit]).await?;
+        let rows = tx
+            .rows::<Columns>(format!("SELECT {COLUMNS} FROM issues WHERE notice IS NULL ORDER BY id DESC LIMIT $1"), args![limit])
+            .await?;
         rows.into_iter().map(issue_row).collect()
     }
 
@@ -251,11 +253,27 @@ pub(super) async fn status(tx: &mut Tx, id: IssueId) -> Result<(IssueStatus, Opt
 }
 
 /// Where an Issue stands; nobody changes that before the transaction ends, but others may record what they did.
-pub(super) async fn held_status(tx: &mut Tx, id: IssueId) -> Result<IssueStatus> {
-    let sql = format!("SELECT status FROM issues WHERE id = $1{}", tx.held());
-    let row: Option<(String,)> = tx.row(sql, args![id]).await?;
-    let (word,) = row.ok_or_else(|| missing(id))?;
-    IssueStatus::from_word(&word).ok_or_else(|| StoreError::Corrupt(format!("issue status {word:?}")))
+pub(super) async fn held_status(tx: &mut Tx, id: IssueId) -> Result<Standing> {
+    let sql = format!("SELECT status, notice FROM issues WHERE id = $1{}", tx.held());
+    tx.row(sql, args![id]).await?.ok_or_else(|| missing(id)).and_then(Standing::read)
+}
+
+/// Where an Issue stands, and which notice it is, if it is one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Standing {
+    /// Where it stands.
+    pub(super) status: IssueStatus,
+    /// Which notice.
+    pub(super) notice: Option<Notice>,
+}
+
+impl Standing {
+    /// From the columns `status` and `notice`.
+    pub(super) fn read((word, notice): (String, Option<String>)) -> Result<Self> {
+        let status = IssueStatus::from_word(&word).ok_or_else(|| StoreError::Corrupt(format!("issue status {word:?}")))?;
+        let known = |key: String| Notice::from_key(&key).ok_or_else(|| StoreError::Corrupt(format!("notice {key:?}")));
+        Ok(Self { status, notice: notice.map(known).transpose()? })
+    }
 }
 
 async fn next_number(tx: &mut Tx, digest: &str) -> Result<i64> {

@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::deliveries::{Lease, Leased, Recovered, fence};
-use super::issues::{finish, held_status, status};
+use super::issues::{Standing, finish, held_status, status};
 use super::sql::{CHUNK_IN_ORDER, Tx, args, in_list};
 use super::standing::{left_out, skip};
 use super::subscribers::{SubscriberRow, subscriber};
 use super::{Result, Store, StoreError};
 use crate::config::OnUnknown;
-use crate::model::{DeliveryState, IssueId, IssueStatus, ListId, SubscriberId, SubscriptionState, Timestamp};
+use crate::model::{DeliveryState, IssueId, IssueStatus, ListId, Notice, SubscriberId, SubscriptionState, Timestamp};
 
 /// So many who do not get it any more are passed over in one transaction; whoever else wants to write has a turn then.
 const SKIPPED_MAX: usize = 2_048;
@@ -63,7 +63,8 @@ impl Store {
     ) -> Result<(Option<(Lease, Vec<Leased>)>, bool)> {
         let apart = if self.engine.is_shared() { Some(self.number_of_lease().await?) } else { None };
         let mut tx = self.engine.write().await?;
-        if begun_status(&mut tx, issue, now).await? != IssueStatus::Sending {
+        let standing = begun_status(&mut tx, issue, now).await?;
+        if standing.status != IssueStatus::Sending {
             return Ok((None, false));
         }
         let limit = fair_part(&mut tx, issue, limit, now).await?;
@@ -71,7 +72,7 @@ impl Store {
             Some(epoch) => epoch,
             None => tx.numbers("lease", 1).await?,
         };
-        let (claimed, more) = fill(&mut tx, issue, epoch, limit, now).await?;
+        let (claimed, more) = fill(&mut tx, (issue, standing.notice), epoch, limit, now).await?;
         if claimed.is_empty() {
             tx.commit().await?;
             self.finish_if_over(issue, now).await?;
@@ -93,11 +94,12 @@ impl Store {
     pub async fn claim_more(&self, lease: &Lease, limit: u32, now: Timestamp) -> Result<Vec<Leased>> {
         loop {
             let mut tx = self.engine.write().await?;
-            if fence(&mut tx, lease).await? != IssueStatus::Sending {
+            let standing = fence(&mut tx, lease).await?;
+            if standing.status != IssueStatus::Sending {
                 return Ok(Vec::new());
             }
             let limit = fair_part(&mut tx, lease.issue, limit, now).await?;
-            let (claimed, more) = fill(&mut tx, lease.issue, lease.epoch, limit, now).await?;
+            let (claimed, more) = fill(&mut tx, (lease.issue, standing.notice), lease.epoch, limit, now).await?;
             tx.commit().await?;
             if !claimed.is_empty() || !more {
                 return Ok(claimed);
@@ -108,7 +110,7 @@ impl Store {
     /// Everything queued of an Issue waits until `until`, with the reason: no relay takes it before. How many.
     pub async fn hold_queued(&self, issue: IssueId, until: Timestamp, reason: &str, now: Timestamp) -> Result<u64> {
         let mut tx = self.engine.write().await?;
-        if held_status(&mut tx, issue).await? != IssueStatus::Sending {
+        if held_status(&mut tx, issue).await?.status != IssueStatus::Sending {
             return Ok(0);
         }
         let sql = "UPDATE deliveries SET state = 4, next_at = $2, changed_at = $3, class = NULL, code = NULL, reply = $4
@@ -142,7 +144,7 @@ impl Store {
     /// An intent without a result stays, for [`Store::recover`] to judge when the lease is over.
     pub async fn release(&self, lease: &Lease, now: Timestamp) -> Result<()> {
         let mut tx = self.engine.write().await?;
-        let status = held_status(&mut tx, lease.issue).await?;
+        let status = held_status(&mut tx, lease.issue).await?.status;
         requeue(&mut tx, lease.epoch, lease.issue, status, now).await?;
         let sql = "DELETE FROM leases WHERE epoch = $1 AND issue_id = $2
              AND NOT EXISTS (SELECT 1 FROM deliveries WHERE issue_id = $2 AND lease = $1)";
@@ -193,7 +195,7 @@ impl Store {
 }
 
 /// Where an Issue stands, begun by this claim if it was not. Others may hold it in the same way; nobody pauses or cancels it meanwhile.
-async fn begun_status(tx: &mut Tx, issue: IssueId, now: Timestamp) -> Result<IssueStatus> {
+async fn begun_status(tx: &mut Tx, issue: IssueId, now: Timestamp) -> Result<Standing> {
     // First of all, because a row that is held by two cannot be changed by either.
     let sql = "UPDATE issues SET started_at = $2 WHERE id = $1 AND started_at IS NULL AND status = 'sending'";
     tx.run(sql, args![issue, now]).await?;
@@ -221,7 +223,13 @@ fn micros(length: Duration) -> i64 {
 
 /// Leases up to `limit` Deliveries whose readers still get it, and skips those who do not, and those whose rows cannot be read: they stop nobody else.
 /// Gives what was leased, and whether it ended early because so many were skipped.
-async fn fill(tx: &mut Tx, issue: IssueId, epoch: i64, limit: u32, now: Timestamp) -> Result<(Vec<Leased>, bool)> {
+async fn fill(
+    tx: &mut Tx,
+    (issue, notice): (IssueId, Option<Notice>),
+    epoch: i64,
+    limit: u32,
+    now: Timestamp,
+) -> Result<(Vec<Leased>, bool)> {
     let (mut claimed, mut skipped) = (Vec::new(), 0);
     loop {
         let wanted = (limit as usize).saturating_sub(claimed.len());
@@ -231,7 +239,7 @@ async fn fill(tx: &mut Tx, issue: IssueId, epoch: i64, limit: u32, now: Timestam
         let mut gone: BTreeMap<String, Vec<SubscriberId>> = BTreeMap::new();
         for candidate in candidates {
             let id = SubscriberId(candidate.subscriber_id);
-            let reason = left_out(candidate.state.and_then(SubscriptionState::from_code), candidate.reason.as_deref());
+            let reason = left_out(notice, candidate.state.and_then(SubscriptionState::from_code), candidate.reason.as_deref());
             match reason.map_or_else(|| leased(candidate), Err) {
                 Ok(leased) => claimed.push(leased),
                 Err(reason) => {

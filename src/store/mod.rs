@@ -7,6 +7,7 @@ pub mod meta;
 pub mod numbers;
 pub mod paces;
 pub mod runs;
+pub mod sign_ups;
 pub mod subscribers;
 pub mod suppressions;
 

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 
 use super::Result;
 use super::sql::{CHUNK, Tx, Value, args, in_list};
-use crate::model::{IssueId, ListId, SubscriberId, SubscriptionState, Timestamp};
+use crate::model::{IssueId, ListId, Notice, SubscriberId, SubscriptionState, Timestamp};
 
 /// More Lists than any Issue names; a pending Subscription ranks behind all of them.
 const PENDING_BEHIND: usize = 100_000;
@@ -36,8 +36,15 @@ pub(super) fn each_once(lists: &[ListId]) -> Vec<ListId> {
     lists.iter().filter(|list| seen.insert(*list)).cloned().collect()
 }
 
-/// Why a person does not get it, in the words reports use; nothing when they do.
-pub(super) fn left_out(state: Option<SubscriptionState>, suppressed: Option<&str>) -> Option<String> {
+/// Why a person does not get it, in the words reports use; nothing when they do. A notice has its own rule of whom it is for.
+pub(super) fn left_out(notice: Option<Notice>, state: Option<SubscriptionState>, suppressed: Option<&str>) -> Option<String> {
+    if let (Some(notice), Some(state)) = (notice, state) {
+        return match suppressed {
+            _ if !notice.goes_to(state) => Some(state.word().to_owned()),
+            Some(reason) => Some(format!("suppressed: {reason}")),
+            None => None,
+        };
+    }
     match (state, suppressed) {
         (None | Some(SubscriptionState::Unsubscribed), _) => Some("unsubscribed".to_owned()),
         (Some(SubscriptionState::Pending), _) => Some("pending".to_owned()),

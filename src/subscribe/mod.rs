@@ -3,6 +3,7 @@
 mod columns;
 mod export;
 mod import;
+pub mod join;
 mod leave;
 mod table;
 

@@ -14,7 +14,7 @@ const DATE_FORMAT: &str = "%-d %B %Y";
 const TEXT_COLUMNS: usize = 72;
 
 /// Names of our filters, for "did you mean".
-pub(super) const NAMES: [&str; 7] = ["date", "direction", "number", "safe_url", "striptags", "truncate_words", "wrap"];
+pub(super) const NAMES: [&str; 8] = ["date", "direction", "long_date", "number", "safe_url", "striptags", "truncate_words", "wrap"];
 
 /// Adds our filters to `tera`.
 pub(super) fn register(tera: &mut tera::Tera) {
@@ -40,7 +40,7 @@ fn date(text: &str, arguments: Kwargs, _: &State) -> TeraResult<String> {
     }
 }
 
-fn parse_date(text: &str) -> TeraResult<DateTime<FixedOffset>> {
+pub(super) fn parse_date(text: &str) -> TeraResult<DateTime<FixedOffset>> {
     let day = || Some(text.parse::<NaiveDate>().ok()?.and_hms_opt(0, 0, 0)?.and_utc().fixed_offset());
     let instant = DateTime::parse_from_rfc3339(text).ok().or_else(day);
     instant.ok_or_else(|| Error::message(format!("`{text}` is not a date such as 2026-11-22T09:00:00+01:00")))

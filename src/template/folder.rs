@@ -10,7 +10,7 @@ use walkdir::{DirEntry, WalkDir};
 use crate::model::{Fault, Faults};
 
 /// Other files (notes, editor leftovers) may lie beside the templates and are left alone.
-const EXTENSIONS: [&str; 4] = ["html", "txt", "xml", "css"];
+const EXTENSIONS: [&str; 5] = ["html", "txt", "xml", "css", "ftl"];
 
 /// Far above any template a person writes; a wrong file is named instead of parsed.
 const TEMPLATE_BYTES_MAX: u64 = 256 * 1024;

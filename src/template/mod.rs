@@ -5,9 +5,12 @@ mod fault;
 mod filters;
 mod folder;
 mod limits;
+mod texts;
 
 use std::collections::BTreeMap;
 use std::path::Path;
+
+pub use texts::{is_texts, languages, pick};
 
 use crate::model::{Fault, Faults};
 
@@ -42,8 +45,10 @@ pub fn engine_with(sources: &BTreeMap<String, String>, extend: impl FnOnce(&mut 
     tera.autoescape_on([".html", ".xml"]);
     filters::register(&mut tera);
     limits::register(&mut tera);
+    texts::register(&mut tera, texts::Texts::new(sources)?);
     extend(&mut tera);
-    match tera.add_raw_templates(sources.iter().map(|(name, text)| (name, limits::with_rounds_counted(text)))) {
+    let templates = sources.iter().filter(|(name, _)| !texts::is_texts(name));
+    match tera.add_raw_templates(templates.map(|(name, text)| (name, limits::with_rounds_counted(text)))) {
         Ok(()) => Ok(tera),
         Err(error) => Err(fault::every_fault(sources, &error)),
     }
@@ -57,6 +62,19 @@ pub fn render(tera: &tera::Tera, name: &str, context: &tera::Context) -> Result<
         limits::End::TooLong => Err(fault::too_long(name)),
         limits::End::Failed(error) => Err(fault::of_render(name, &error)),
     }
+}
+
+/// One of the texts of pages and mails (`locales/`), as an engine's templates would write it; its key when there is none.
+pub fn say(tera: &tera::Tera, key: &str, language: &str, values: &[(&str, &str)]) -> String {
+    let mut context = tera::Context::new();
+    context.insert("language", language);
+    let mut call = format!("{{{{ t(key=\"{key}\"");
+    for (name, value) in values {
+        context.insert((*name).to_owned(), value);
+        call.push_str(&format!(", {name}={name}"));
+    }
+    call.push_str(") }}");
+    tera.render_str(&call, &context, false).unwrap_or_else(|_| key.to_owned())
 }
 
 /// What Tera says of a failed build or rendering, as faults with place and hint (for those that call Tera themselves).

@@ -4,53 +4,59 @@ use axum::extract::{Path, State as Shared};
 use axum::http::StatusCode;
 use axum::response::{Html, IntoResponse, Response};
 
-use super::{State, context, page};
-use crate::compose::{Compiled, Reader};
+use super::tongue::{Tongue, context};
+use super::{State, page};
+use crate::compose::{Compiled, Languages, Reader};
 use crate::model::SubscriptionState;
 use crate::model::link::{Grant, Purpose};
 use crate::subscribe;
 
 /// The page behind the unsubscribe link: what would be left, and a button.
-pub async fn unsubscribe(Shared(state): Shared<State>, Path(token): Path<String>) -> Response {
-    let Some(grant) = state.desk.key.verify(Purpose::Unsubscribe, &token) else { return invalid(&state) };
+pub async fn unsubscribe(Shared(state): Shared<State>, tongue: Tongue, Path(token): Path<String>) -> Response {
+    let Some(grant) = state.desk.key.verify(Purpose::Unsubscribe, &token) else { return invalid(&state, &tongue) };
+    let tongue = tongue.of(&state, &grant).await;
     let standing = match standing(&state, &grant).await {
         Ok(standing) => standing,
         Err(error) => return failed(&error),
     };
-    show(&state, &token, &grant, if standing == Some(SubscriptionState::Unsubscribed) { "left" } else { "ask" })
+    show(&state, &tongue, &token, &grant, if standing == Some(SubscriptionState::Unsubscribed) { "left" } else { "ask" })
 }
 
 /// Leaves the List at once; doing it again changes nothing.
-pub async fn unsubscribe_post(Shared(state): Shared<State>, Path(token): Path<String>) -> Response {
-    let Some(grant) = state.desk.key.verify(Purpose::Unsubscribe, &token) else { return invalid(&state) };
+pub async fn unsubscribe_post(Shared(state): Shared<State>, tongue: Tongue, Path(token): Path<String>) -> Response {
+    let Some(grant) = state.desk.key.verify(Purpose::Unsubscribe, &token) else { return invalid(&state, &tongue) };
+    let tongue = tongue.of(&state, &grant).await;
     match subscribe::unsubscribe(&state.desk.store, &state.desk.key, &token, state.desk.clock.now()).await {
-        Ok(_) => show(&state, &token, &grant, "left"),
+        Ok(_) => show(&state, &tongue, &token, &grant, "left"),
         Err(error) => failed(&error),
     }
 }
 
 /// Undoes it.
-pub async fn resubscribe_post(Shared(state): Shared<State>, Path(token): Path<String>) -> Response {
-    let Some(grant) = state.desk.key.verify(Purpose::Unsubscribe, &token) else { return invalid(&state) };
+pub async fn resubscribe_post(Shared(state): Shared<State>, tongue: Tongue, Path(token): Path<String>) -> Response {
+    let Some(grant) = state.desk.key.verify(Purpose::Unsubscribe, &token) else { return invalid(&state, &tongue) };
+    let tongue = tongue.of(&state, &grant).await;
     match subscribe::resubscribe(&state.desk.store, &state.desk.key, &token, state.desk.clock.now()).await {
-        Ok(_) => show(&state, &token, &grant, "back"),
+        Ok(_) => show(&state, &tongue, &token, &grant, "back"),
         Err(error) => failed(&error),
     }
 }
 
 /// The List a reader is on, with the button to leave or come back.
-pub async fn preferences(Shared(state): Shared<State>, Path(token): Path<String>) -> Response {
-    let Some(grant) = state.desk.key.verify(Purpose::Preferences, &token) else { return invalid(&state) };
+pub async fn preferences(Shared(state): Shared<State>, tongue: Tongue, Path(token): Path<String>) -> Response {
+    let Some(grant) = state.desk.key.verify(Purpose::Preferences, &token) else { return invalid(&state, &tongue) };
+    let tongue = tongue.of(&state, &grant).await;
     let on = match standing(&state, &grant).await {
         Ok(standing) => standing == Some(SubscriptionState::Confirmed),
         Err(error) => return failed(&error),
     };
-    preferences_page(&state, &token, &grant, on)
+    preferences_page(&state, &tongue, &token, &grant, on)
 }
 
 /// Leaves, or comes back: the form's button says which by the state it saw.
-pub async fn preferences_post(Shared(state): Shared<State>, Path(token): Path<String>) -> Response {
-    let Some(grant) = state.desk.key.verify(Purpose::Preferences, &token) else { return invalid(&state) };
+pub async fn preferences_post(Shared(state): Shared<State>, tongue: Tongue, Path(token): Path<String>) -> Response {
+    let Some(grant) = state.desk.key.verify(Purpose::Preferences, &token) else { return invalid(&state, &tongue) };
+    let tongue = tongue.of(&state, &grant).await;
     let wanted = match standing(&state, &grant).await {
         Ok(Some(SubscriptionState::Unsubscribed)) => SubscriptionState::Confirmed,
         Ok(_) => SubscriptionState::Unsubscribed,
@@ -58,17 +64,17 @@ pub async fn preferences_post(Shared(state): Shared<State>, Path(token): Path<St
     };
     let result = subscribe::change(&state.desk.store, &grant, wanted, state.desk.clock.now()).await;
     match result.map(|_| wanted == SubscriptionState::Confirmed) {
-        Ok(on) => preferences_page(&state, &token, &grant, on),
+        Ok(on) => preferences_page(&state, &tongue, &token, &grant, on),
         Err(error) => failed(&error),
     }
 }
 
 /// The Issue as this reader got it.
-pub async fn view(Shared(state): Shared<State>, Path(token): Path<String>) -> Response {
-    let Some(grant) = state.desk.key.verify(Purpose::View, &token) else { return invalid(&state) };
+pub async fn view(Shared(state): Shared<State>, tongue: Tongue, Path(token): Path<String>) -> Response {
+    let Some(grant) = state.desk.key.verify(Purpose::View, &token) else { return invalid(&state, &tongue) };
     match rendered(&state, &grant).await {
         Ok(Some(html)) => Html(html).into_response(),
-        Ok(None) => invalid(&state),
+        Ok(None) => invalid(&state, &tongue),
         Err(error) => {
             tracing::error!("an issue cannot be shown: {error:#}");
             (StatusCode::INTERNAL_SERVER_ERROR, "this issue cannot be shown; the log says why\n").into_response()
@@ -81,7 +87,9 @@ async fn rendered(state: &State, grant: &Grant) -> anyhow::Result<Option<String>
     if store.issue(grant.issue).await?.is_none() {
         return Ok(None);
     }
-    let (Some(subscriber), frozen) = (store.subscriber(grant.subscriber).await?, store.frozen(grant.issue).await?) else { return Ok(None) };
+    let (Some(subscriber), mut frozen) = (store.subscriber(grant.subscriber).await?, store.frozen(grant.issue).await?) else {
+        return Ok(None);
+    };
     if !frozen.lists.contains_key(&grant.list) {
         return Ok(None);
     }
@@ -91,8 +99,13 @@ async fn rendered(state: &State, grant: &Grant) -> anyhow::Result<Option<String>
         unsubscribe_url: link(Purpose::Unsubscribe),
         preferences_url: link(Purpose::Preferences),
         view_url: link(Purpose::View),
+        // Whoever a page was forwarded to must not confirm for somebody else.
+        confirm_url: String::new(),
         message_id: String::new(),
     };
+    if let Some(language) = Languages::of(&frozen).other_for(reader.subscriber.language.as_deref()) {
+        frozen.language = Some(language.to_owned());
+    }
     let list = grant.list.clone();
     let html = tokio::task::spawn_blocking(move || -> anyhow::Result<String> { Ok(Compiled::new(&frozen, &list)?.render(&reader)?.html) })
         .await??;
@@ -104,16 +117,16 @@ async fn standing(state: &State, grant: &Grant) -> crate::store::Result<Option<S
 }
 
 /// The page after or before leaving.
-fn show(state: &State, token: &str, grant: &Grant, step: &str) -> Response {
-    let mut context = context(state);
+fn show(state: &State, tongue: &Tongue, token: &str, grant: &Grant, step: &str) -> Response {
+    let mut context = context(state, tongue);
     context.insert("list_name", &list_name(state, grant));
     context.insert("token", token);
     context.insert("step", step);
     page(state, "web/unsubscribe.html", &context)
 }
 
-fn preferences_page(state: &State, token: &str, grant: &Grant, on: bool) -> Response {
-    let mut context = context(state);
+fn preferences_page(state: &State, tongue: &Tongue, token: &str, grant: &Grant, on: bool) -> Response {
+    let mut context = context(state, tongue);
     context.insert("list_name", &list_name(state, grant));
     context.insert("token", token);
     context.insert("on", &on);
@@ -124,13 +137,15 @@ fn list_name(state: &State, grant: &Grant) -> String {
     state.desk.config.list(&grant.list).map_or_else(|| grant.list.to_string(), |list| list.name.clone())
 }
 
-fn invalid(state: &State) -> Response {
-    let mut response = page(state, "web/invalid.html", &context(state));
+/// The page behind a link that is none of ours.
+pub fn invalid(state: &State, tongue: &Tongue) -> Response {
+    let mut response = page(state, "web/invalid.html", &context(state, tongue));
     *response.status_mut() = StatusCode::NOT_FOUND;
     response
 }
 
-fn failed(error: &crate::store::StoreError) -> Response {
+/// What is said when the store does not answer.
+pub fn failed(error: &crate::store::StoreError) -> Response {
     tracing::error!("a reader's link could not be followed: {error}");
     (StatusCode::SERVICE_UNAVAILABLE, "this did not work just now; please try again in a minute\n").into_response()
 }

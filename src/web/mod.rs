@@ -2,10 +2,14 @@
 //!
 //! A GET never changes state: link scanners follow every link in a mail. Handlers that change something answer POST and end in `_post`.
 
+pub mod client;
 mod inbox;
+mod join;
+mod limits;
 mod links;
 pub mod metrics;
 mod site;
+mod tongue;
 
 use std::sync::Arc;
 
@@ -33,12 +37,13 @@ struct State {
     desk: Desk,
     inbox: Option<Inbox>,
     tera: Arc<tera::Tera>,
+    limits: limits::Limits,
 }
 
 /// Serves until `stop` is cancelled; open requests are finished.
 pub async fn serve(listener: TcpListener, desk: Desk, inbox: Option<Inbox>, stop: CancellationToken) -> anyhow::Result<()> {
     let tera = Arc::new(template::engine(&desk.templates)?);
-    let router = router(State { desk, inbox, tera });
+    let router = router(State { desk, inbox, tera, limits: limits::Limits::default() });
     axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned()).await?;
     Ok(())
 }
@@ -49,7 +54,11 @@ fn router(state: State) -> Router {
         .route("/unsubscribe/{token}", get(links::unsubscribe).post(links::unsubscribe_post))
         .route("/resubscribe/{token}", get(links::unsubscribe).post(links::resubscribe_post))
         .route("/preferences/{token}", get(links::preferences).post(links::preferences_post))
-        .route("/view/{token}", get(links::view));
+        .route("/view/{token}", get(links::view))
+        .route("/subscribe", get(join::lists).post(join::join_post))
+        .route("/subscribe/{list}", get(join::list))
+        .route("/api/subscribe", axum::routing::post(join::api_post).options(join::api_options))
+        .route("/confirm/{token}", get(join::confirm).post(join::confirm_post));
     if state.inbox.is_some() {
         router = router
             .route("/dev/inbox", get(inbox::list))

@@ -61,6 +61,7 @@ fn frozen(subject: &str, html: &str, text: &str) -> Frozen {
             icon: None,
         },
         date: "2026-11-22T09:00:00+01:00".into(),
+        language: None,
         test: false,
     }
 }
@@ -79,6 +80,7 @@ fn reader(name: Option<&str>, attributes: Value) -> Reader {
         unsubscribe_url: "https://example.org/unsubscribe/abc?x=1&y=2".into(),
         preferences_url: "https://example.org/preferences/abc".into(),
         view_url: "https://example.org/view/abc".into(),
+        confirm_url: "https://example.org/confirm/abc".into(),
         message_id: "7.5.abc@example.org".into(),
     }
 }
@@ -461,14 +463,14 @@ fn inheritance_components_and_includes_are_compiled_exactly_or_refused() {
 fn built_in(articles: usize) -> Frozen {
     let nowhere = tempfile::tempdir().unwrap();
     let mut templates = postrider::template::load(nowhere.path()).unwrap();
-    templates.retain(|name, _| name.starts_with("email/"));
+    templates.retain(|name, _| !name.starts_with("web/"));
     let articles = (1..=articles).map(article).collect();
     Frozen { template: "digest".into(), templates, articles, ..frozen("{{ articles[0].title }}", "", "") }
 }
 
 #[test]
 fn the_built_in_mails_are_compiled() {
-    for template in ["digest", "letter"] {
+    for template in ["digest", "letter", "confirm", "known", "welcome"] {
         for test in [false, true] {
             let frozen = Frozen { template: template.into(), test, ..built_in(3) };
             let compiled = Compiled::new(&frozen, &list_id()).unwrap_or_else(|faults| panic!("{faults}"));

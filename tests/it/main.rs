@@ -13,6 +13,7 @@ mod faults;
 mod feed;
 mod fetch;
 mod inbox;
+mod join;
 mod numbers;
 mod peers;
 mod pipeline;

@@ -67,6 +67,7 @@ fn frozen(number: u64) -> Frozen {
         lists: BTreeMap::new(),
         site,
         date: "2026-11-22T09:00:00+01:00".into(),
+        language: None,
         test: false,
     }
 }
@@ -668,6 +669,7 @@ async fn lists_runs_and_facts_are_kept() {
         from: postrider::model::Mailbox::parse("News <news@example.org>").unwrap(),
         reply_to: None,
         opt_in: postrider::model::list::OptIn::Double,
+        welcome: false,
         public: true,
         subscribers: None,
     };

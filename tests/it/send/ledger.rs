@@ -132,6 +132,7 @@ pub fn letter(html: &str) -> NewIssue {
         lists: BTreeMap::from([(list(), FrozenList { name: "A".into(), description: "All of it".into(), from, reply_to: None })]),
         site,
         date: "2026-11-22T09:00:00+01:00".into(),
+        language: None,
         test: false,
     };
     NewIssue { digest: None, subject: "Hello".into(), frozen, articles: Vec::new(), lists: vec![list()], scheduled_at: None, hold: None }

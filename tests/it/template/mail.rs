@@ -82,7 +82,7 @@ fn context(articles: &[FrozenArticle], name: Option<&str>, test: bool) -> Contex
         "issue": {"name": "weekly", "number": 1204, "date": "2026-11-22T23:30:00+00:00", "test": test,
             "subject": "What the tide tables do not tell you", "preheader": "And ten more notes from the harbour"},
         "unsubscribe_url": "https://example.com/u/AAAAAAAAAAAAAAAAAAAAAA", "preferences_url": "https://example.com/p/AAAAAAAAAAAAAAAAAAAAAA",
-        "view_url": "https://example.com/v/AAAAAAAAAAAAAAAAAAAAAA",
+        "view_url": "https://example.com/v/AAAAAAAAAAAAAAAAAAAAAA", "confirm_url": "", "language": "en",
     });
     Context::from_serialize(&all).unwrap()
 }

@@ -1,0 +1,112 @@
+# Was Seiten und Mails sagen, auf Deutsch.
+
+## Der Fuß jeder Mail
+mail-why = Sie bekommen diese Mail, weil Sie { $list } abonniert haben
+mail-why-described = Sie bekommen diese Mail, weil Sie { $list } abonniert haben: { $description }
+mail-unsubscribe = Abbestellen
+mail-preferences = Einstellungen
+mail-view = Im Browser ansehen
+mail-feed = Feed
+mail-test = Testnachricht: sie geht nicht an die Abonnenten
+
+## Mails, die auf ein Formular antworten
+confirm-subject = Bitte bestätigen: { $list }
+confirm-title = Bitte bestätigen
+confirm-say = Jemand, vermutlich Sie, möchte { $list } an diese Adresse. Drücken Sie den Knopf, und die nächste Ausgabe kommt zu Ihnen.
+confirm-say-text = Jemand, vermutlich Sie, möchte { $list } an diese Adresse. Öffnen Sie diesen Link und drücken Sie den Knopf, und die nächste Ausgabe kommt zu Ihnen:
+confirm-button = Ja, ich möchte sie bekommen
+confirm-small = Der Link gilt eine Woche. Waren Sie es nicht, brauchen Sie nichts zu tun: Es kommt nichts weiter.
+confirm-why = Sie bekommen diese Mail einmal, weil diese Adresse in das Formular von { $site } eingetragen wurde
+known-subject = Sie bekommen { $list } schon
+known-title = Sie stehen schon auf der Liste
+known-say = Jemand, vermutlich Sie, möchte { $list } an diese Adresse. Dorthin kommt es schon; es ist nichts zu tun.
+known-button = Ihr Abonnement
+known-small = Kommen Ausgaben nicht an, sehen Sie im Spam-Ordner nach und nehmen Sie { $from } in Ihre Kontakte auf.
+welcome-subject = Willkommen bei { $list }
+welcome-title = Willkommen
+welcome-say = { $list } kommt von der nächsten Ausgabe an zu Ihnen.
+welcome-button = Lesen, was es schon gibt
+
+## Die Seite zum Abonnieren
+subscribe-title = Abonnieren
+subscribe-to = { $list } abonnieren
+subscribe-email = E-Mail-Adresse
+subscribe-name = Name
+subscribe-optional = (wenn Sie mögen)
+subscribe-which = Welche?
+subscribe-empty = Bitte leer lassen
+subscribe-wording = Schicken Sie mir { $list }. Ich kann es in jeder Mail mit einem Klick abbestellen.
+subscribe-first = Zuerst kommt eine Mail mit einem Link; bevor Sie ihn öffnen und bestätigen, schicken wir nichts.
+subscribe-button = Abonnieren
+subscribe-again = Noch ein Klick, damit wir wissen, dass Sie es sind.
+subscribe-wrong = Das ging nicht: { $why }.
+sent-title = Sehen Sie in Ihr Postfach
+sent-say = Eine Nachricht ist auf dem Weg zu { $email }. Drücken Sie den Knopf darin, und Sie stehen auf der Liste.
+sent-small = Nach ein paar Minuten nichts da? Sehen Sie im Spam-Ordner nach. Wer nicht gefragt hat, braucht nichts zu tun.
+
+## Die Seite hinter dem Link zum Bestätigen
+confirm-page-title = { $list } abonnieren?
+confirm-page-say = Ein Klick, und die nächste Ausgabe kommt zu Ihnen.
+joined-title = Willkommen.
+joined-say = { $list } kommt von der nächsten Ausgabe an zu Ihnen.
+joined-preferences = Ihr Abonnement
+expired-title = Dieser Link ist zu alt.
+expired-say = Ein Link zum Bestätigen gilt eine Woche.
+expired-again = Einen neuen anfordern
+
+## Die Seite zum Abbestellen
+leave-title = { $list } abbestellen?
+leave-say = Ein Klick, und es kommt keine Ausgabe mehr zu Ihnen.
+leave-button = Abbestellen
+left-title = Sie haben { $list } abbestellt.
+left-say = Es kommt keine Ausgabe mehr zu Ihnen. Sonst ist nichts zu tun.
+left-mistake = Ein Versehen?
+left-undo = Rückgängig: weiter schicken
+back-title = Willkommen zurück.
+back-say = { $list } kommt von der nächsten Ausgabe an wieder zu Ihnen.
+
+## Ausgaben
+digest-hello-to = Hallo
+digest-hello-friend = Hallo
+digest-count =
+    { $articles ->
+        [one] Ein neuer Artikel für Sie, etwa { $minutes } { $minutes ->
+            [one] Minute
+           *[other] Minuten
+        } zu lesen.
+       *[other] { $articles } neue Artikel für Sie, etwa { $minutes } { $minutes ->
+            [one] Minute
+           *[other] Minuten
+        } zu lesen.
+    }
+digest-number = Nr. { $number }
+minutes = { $minutes } Min.
+read = Den Artikel lesen
+read-at = Lesen bei { $title }
+read-web = Im Web lesen
+
+## Daten, ausgeschrieben
+date-long = { $day }. { $month } { $year }
+month-1 = Januar
+month-2 = Februar
+month-3 = März
+month-4 = April
+month-5 = Mai
+month-6 = Juni
+month-7 = Juli
+month-8 = August
+month-9 = September
+month-10 = Oktober
+month-11 = November
+month-12 = Dezember
+
+## Ein Link, dem man nicht folgen kann
+invalid-title = Dieser Link funktioniert nicht.
+invalid-say = Vielleicht hat ihn ein Mailprogramm in zwei Teile geschnitten. Öffnen Sie ihn noch einmal aus der Mail oder kopieren Sie ihn ganz.
+
+## Die Seite der Einstellungen
+preferences-title = Ihr Abonnement
+preferences-on = { $list } wird Ihnen geschickt.
+preferences-off = { $list } wird Ihnen nicht geschickt.
+preferences-stop = Nicht mehr schicken
+preferences-start = Wieder schicken

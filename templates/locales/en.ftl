@@ -1,0 +1,113 @@
+# What pages and mails say, in English. Copy this file to another language (fr.ftl) and translate the right-hand sides; what is missing there is said in English.
+# https://projectfluent.org/fluent/guide/ tells the syntax. { $list } is the name of a list, { $site } that of the publication.
+
+## The foot of every mail
+mail-why = You get this because you subscribed to { $list }
+mail-why-described = You get this because you subscribed to { $list }: { $description }
+mail-unsubscribe = Unsubscribe
+mail-preferences = Preferences
+mail-view = View in browser
+mail-feed = Feed
+mail-test = Test message: not sent to subscribers
+
+## Notices: mails that answer a form
+confirm-subject = Please confirm: { $list }
+confirm-title = Please confirm
+confirm-say = Somebody, we think you, asked for { $list } at this address. Press the button, and the next issue comes to you.
+confirm-say-text = Somebody, we think you, asked for { $list } at this address. Open this link and press the button, and the next issue comes to you:
+confirm-button = Yes, subscribe me
+confirm-small = The link is good for a week. If it was not you, do nothing: nothing more is sent.
+confirm-why = You get this once, because this address was typed into the form of { $site }
+known-subject = You already get { $list }
+known-title = You are on the list already
+known-say = Somebody, we think you, asked for { $list } at this address. It comes to you already, so there is nothing to do.
+known-button = Your subscription
+known-small = If issues do not arrive, look into the spam folder, and add { $from } to your contacts.
+welcome-subject = Welcome to { $list }
+welcome-title = Welcome
+welcome-say = { $list } comes to you from the next issue on.
+welcome-button = Read what there is
+
+## The page to sign up
+subscribe-title = Subscribe
+subscribe-to = Subscribe to { $list }
+subscribe-email = E-mail address
+subscribe-name = Name
+subscribe-optional = (if you like)
+subscribe-which = Which?
+subscribe-empty = Leave this empty
+subscribe-wording = Send me { $list }. I can leave with one click in every mail.
+subscribe-first = A mail with a link comes first; nothing is sent before you press it.
+subscribe-button = Subscribe
+subscribe-again = One more click, so that we know it is you.
+subscribe-wrong = That did not work: { $why }.
+sent-title = Check your mail
+sent-say = A message is on its way to { $email }. Press the button in it, and you are on the list.
+sent-small = Nothing there after a few minutes? Look into the spam folder. Whoever did not ask for it need do nothing.
+
+## The page behind the link to confirm
+confirm-page-title = Subscribe to { $list }?
+confirm-page-say = One click, and the next issue comes to you.
+joined-title = Welcome.
+joined-say = { $list } comes to you from the next issue on.
+joined-preferences = Your subscription
+expired-title = This link is too old.
+expired-say = A link to confirm is good for a week.
+expired-again = Ask for a new one
+
+## The page to leave
+leave-title = Leave { $list }?
+leave-say = One click and no further issue is sent to you.
+leave-button = Unsubscribe
+left-title = You have left { $list }.
+left-say = No further issue is sent to you. There is nothing else to do.
+left-mistake = A mistake?
+left-undo = Undo: keep sending it to me
+back-title = Welcome back.
+back-say = { $list } is sent to you again, from the next issue on.
+
+## Digests and letters
+digest-hello-to = Hello
+digest-hello-friend = Hello friend
+digest-count =
+    { $articles ->
+        [one] One new article for you, about { $minutes } { $minutes ->
+            [one] minute
+           *[other] minutes
+        } of reading.
+       *[other] { $articles } new articles for you, about { $minutes } { $minutes ->
+            [one] minute
+           *[other] minutes
+        } of reading.
+    }
+digest-number = No. { $number }
+minutes = { $minutes } min
+read = Read the article
+read-at = Read at { $title }
+read-web = Read on the web
+
+## Dates, written out
+date-long = { $day } { $month } { $year }
+month-1 = January
+month-2 = February
+month-3 = March
+month-4 = April
+month-5 = May
+month-6 = June
+month-7 = July
+month-8 = August
+month-9 = September
+month-10 = October
+month-11 = November
+month-12 = December
+
+## A link that cannot be followed
+invalid-title = This link does not work.
+invalid-say = It may have been cut in two by a mail program. Open it from the mail again, or copy it whole.
+
+## The page of preferences
+preferences-title = Your subscription
+preferences-on = { $list } is sent to you.
+preferences-off = { $list } is not sent to you.
+preferences-stop = Stop sending it to me
+preferences-start = Send it to me again
