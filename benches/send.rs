@@ -238,14 +238,8 @@ fn wire_bytes() -> usize {
 }
 
 fn reader(i: usize) -> NewSubscriber {
-    NewSubscriber {
-        email: EmailAddress::parse(&format!("reader{i}@example.com")).expect("an address"),
-        name: Some(format!("Reader {i}")),
-        attributes: serde_json::Map::new(),
-        language: None,
-        timezone: None,
-        joined_at: None,
-    }
+    let email = EmailAddress::parse(&format!("reader{i}@example.com")).expect("an address");
+    NewSubscriber { name: Some(format!("Reader {i}")), ..NewSubscriber::new(email) }
 }
 
 fn letter(list: &ListId) -> NewIssue {
@@ -287,6 +281,7 @@ fn letter(list: &ListId) -> NewIssue {
         lists: vec![list.clone()],
         scheduled_at: None,
         hold: None,
+        only: None,
     }
 }
 

@@ -11,17 +11,17 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 mod postgres;
 
 use std::io::{Cursor, Read};
-use std::path::PathBuf;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use postrider::config::{PostgresUrl, StoreUrl};
 use postrider::model::issue::{Frozen, FrozenSite};
 use postrider::model::outcome::Reply;
-use postrider::model::{IssueId, ListId, Outcome, SubscriberId, SubscriptionState, Timestamp};
+use postrider::model::{IssueId, ListId, Outcome, Segment, SubscriberId, SubscriptionState, Timestamp};
 use postrider::store::Store;
 use postrider::store::deliveries::Record;
 use postrider::store::issues::NewIssue;
-use postrider::subscribe::{Import, ImportReport, import};
+use postrider::subscribe::{Import, ImportReport, Origin, import};
 
 /// Deliveries in one group commit, as the sender uses it.
 const GROUP: usize = 64;
@@ -46,7 +46,12 @@ async fn run(people: u64) {
         let report = timed(what, bring(&store, people, dry_run)).await;
         println!("  {}", serde_json::to_string(&report).unwrap());
     }
-    timed("audience", async { store.audience(&[list()]).await.unwrap() }).await;
+    timed("audience", async { store.audience(&[list()], None).await.unwrap() }).await;
+    for text in ["attr.city = \"U*\" and joined > 2020-01-01 and not tag:vip", "sent < 5 and domain = example.org"] {
+        let segment = Segment::parse(text, Path::new("bench"), &[]).unwrap().at(now(), chrono_tz::Tz::UTC);
+        let audience = timed("of a segment", async { store.audience(&[list()], Some(&segment)).await.unwrap() }).await;
+        println!("  {text}: {} of {people}", audience.recipients);
+    }
     for n in [10_000, people] {
         let issue = issue_to(&store, n, people).await;
         timed("counts", async { store.counts(issue).await.unwrap() }).await;
@@ -66,15 +71,9 @@ async fn timed<T>(what: &str, work: impl Future<Output = T>) -> T {
 }
 
 async fn bring(store: &Store, people: u64, dry_run: bool) -> ImportReport {
-    let how = Import {
-        file: PathBuf::from("people.csv"),
-        list: list(),
-        state: SubscriptionState::Confirmed,
-        source: "bench".into(),
-        dry_run,
-        now: now(),
-    };
-    import(store, Rows { next: 0, people, line: Cursor::new(b"email,name,city\n".to_vec()) }, &how, |_| ()).await.unwrap()
+    let how = Import { dry_run, ..Import::onto(list(), Origin::Day("2026-11-23".into()), now()) };
+    let rows = Rows { next: 0, people, line: Cursor::new(b"email,name,city\n".to_vec()) };
+    import(store, Path::new("people.csv"), rows, &how, |_| ()).await.unwrap()
 }
 
 /// An Issue to the first `n` people: the others are on another List.
@@ -98,6 +97,7 @@ async fn issue_to(store: &Store, n: u64, people: u64) -> IssueId {
         lists: vec![to],
         scheduled_at: None,
         hold: None,
+        only: None,
     };
     let issue = timed(&format!("issue to {n}"), async { store.create_issue(&new, now()).await.unwrap() }).await;
     timed("sendable", async { store.sendable_issues(now()).await.unwrap() }).await;
@@ -159,14 +159,7 @@ impl Read for Rows {
 }
 
 fn row(email: postrider::model::EmailAddress) -> postrider::store::subscribers::NewSubscriber {
-    postrider::store::subscribers::NewSubscriber {
-        email,
-        name: None,
-        attributes: serde_json::Map::new(),
-        language: None,
-        timezone: None,
-        joined_at: None,
-    }
+    postrider::store::subscribers::NewSubscriber::new(email)
 }
 
 fn sent(subscriber: SubscriberId) -> Record {

@@ -10,7 +10,7 @@ ALTER TABLE subscribers ADD COLUMN changed_at BIGINT; -- when anybody but that i
 CREATE TABLE consents (
     subscriber_id BIGINT NOT NULL,
     list_id TEXT NOT NULL,
-    source TEXT NOT NULL,   -- 'import:2026-11-22-1', 'form', with what the other system said of its own source behind a blank
+    source TEXT NOT NULL,   -- what the other system said of it, or the import: 'https://example.org/join', 'import:2026-11-22-1', 'form'
     asked_at BIGINT,        -- when they asked for it
     asked_ip TEXT,
     confirmed_at BIGINT,    -- when they confirmed that

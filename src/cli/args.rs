@@ -43,7 +43,7 @@ pub enum Command {
     Send(SendArgs),
     /// Look at issues, and pause, resume, cancel or retry them
     Issues(IssuesArgs),
-    /// The people: list, show, add, remove, import, export
+    /// The people: list, show, add, remove, import, undo, export, erase
     Subscribers(SubscribersArgs),
     /// The lists and how many people are on each
     Lists,
@@ -129,6 +129,9 @@ pub struct SendArgs {
     /// Not now but at this time, in the site's zone: "2026-12-01 09:00", "tomorrow 09:00", "18:30"
     #[arg(long, value_name = "TIME")]
     pub at: Option<String>,
+    /// Only to those who are meant by this expression: 'tag:vip and joined > 2026-01-01'
+    #[arg(long = "where", value_name = "EXPR", conflicts_with = "to")]
+    pub only: Option<String>,
     /// Say who would get it, who would not, and why; send nothing
     #[arg(long)]
     pub dry_run: bool,
@@ -193,6 +196,9 @@ pub enum SubscribersAction {
         /// Only this list
         #[arg(long, value_name = "ID")]
         list: Option<String>,
+        /// Only those who are meant by this expression: 'tag:vip and joined > 2026-01-01'
+        #[arg(long = "where", value_name = "EXPR")]
+        only: Option<String>,
         /// At most so many
         #[arg(long, default_value_t = 100)]
         limit: u32,
@@ -224,24 +230,56 @@ pub enum SubscribersAction {
         #[arg(long, value_name = "ID")]
         list: Option<String>,
     },
-    /// Bring in a CSV file
+    /// Bring in a CSV file: our own, or what another system exports
     Import(ImportArgs),
+    /// Take back what an import did, as far as nobody has done anything since
+    Undo {
+        /// The import's tag: import:2026-11-22-1
+        tag: String,
+        /// Do not ask
+        #[arg(long, short)]
+        yes: bool,
+    },
     /// Write a CSV file to standard output
     Export {
         /// Only this list
         #[arg(long, value_name = "ID")]
         list: Option<String>,
+        /// Only those who are meant by this expression: 'tag:vip and joined > 2026-01-01'
+        #[arg(long = "where", value_name = "EXPR")]
+        only: Option<String>,
+        /// Everything we hold of one person, as JSON
+        #[arg(long, value_name = "EMAIL", conflicts_with_all = ["list", "only"])]
+        person: Option<String>,
+    },
+    /// Forget a person; only that the address is never mailed again is kept, as a hash
+    Erase {
+        /// Address
+        email: String,
+        /// Do not ask
+        #[arg(long, short)]
+        yes: bool,
     },
 }
 
 /// `subscribers import`
 #[derive(Debug, Args)]
 pub struct ImportArgs {
-    /// The CSV file (- reads standard input)
-    pub file: PathBuf,
-    /// The list they go on
+    /// CSV files, or a zip of them (- reads standard input)
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// The list they go on; a file that Postrider exported may name one for each
     #[arg(long, value_name = "ID")]
-    pub list: String,
+    pub list: Option<String>,
+    /// Whose export it is, when its header does not tell: listmonk, keila, ghost, mailchimp, substack, beehiiv, buttondown, kit, brevo, csv
+    #[arg(long, value_name = "NAME")]
+    pub format: Option<String>,
+    /// What a column holds: 'Given=first_name', 'Plan=attr.plan', 'Notes=-' (again for more)
+    #[arg(long, value_name = "COLUMN=FIELD")]
+    pub map: Vec<String>,
+    /// Write every row that is wrong or kept out to this CSV file: line, email, level, message
+    #[arg(long, value_name = "FILE")]
+    pub errors: Option<PathBuf>,
     /// They have confirmed already (elsewhere)
     #[arg(long, conflicts_with = "pending")]
     pub confirmed: bool,
@@ -289,6 +327,14 @@ pub enum SuppressionsAction {
     Remove {
         /// Address
         email: String,
+    },
+    /// Never mail the addresses of a file: a CSV file with a column `email` and perhaps `reason`, or one address a line
+    Import {
+        /// The file (- reads standard input)
+        file: PathBuf,
+        /// Why, for rows that do not tell
+        #[arg(long, default_value = "imported")]
+        reason: String,
     },
 }
 

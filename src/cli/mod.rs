@@ -7,6 +7,7 @@ mod deliver;
 mod dev;
 mod dkim;
 mod doctor;
+mod import;
 mod init;
 mod issues;
 mod lists;

@@ -64,9 +64,14 @@ impl Output {
         Some(matches!(answer.to_lowercase().as_str(), "y" | "yes"))
     }
 
+    /// Whether somebody is there to be asked.
+    pub fn is_interactive(&self) -> bool {
+        std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
+    }
+
     /// Asks for a line of text with a default.
     pub fn ask_text(&self, question: &str, default: &str) -> Option<String> {
-        if !(std::io::stdin().is_terminal() && std::io::stderr().is_terminal()) {
+        if !self.is_interactive() {
             return None;
         }
         let _ = write!(std::io::stderr().lock(), "{question} ");

@@ -5,7 +5,7 @@ use super::output::{count, duration, number};
 use super::{Context, Exit, Failure, deliver, standing::Standing, suppressions, target, when};
 use crate::app::{App, Stopwatch};
 use crate::digest::{self, Draft};
-use crate::model::{EmailAddress, Fault, ListId, Outcome, Timestamp};
+use crate::model::{Condition, EmailAddress, Fault, Outcome, Timestamp};
 use crate::store::issues::{Audience, NewIssue};
 
 /// Rows of the audience read at a time.
@@ -20,7 +20,9 @@ pub async fn run(context: &Context, args: SendArgs) -> Result<Exit, Failure> {
     let at = args.at.as_deref().map(|text| when::parse(text, app.config.site.timezone, app.clock.now()));
     let at = at.transpose().map_err(|error| Failure::usage(error, "--at \"tomorrow 09:00\""))?;
 
-    let draft = match target::freeze(&app, &target, &library, &lists, to.is_some()).await? {
+    let only = args.only.as_deref().map(|text| target::parse_where(&app, text)).transpose()?;
+
+    let mut draft = match target::freeze(&app, &target, &library, &lists, to.is_some()).await? {
         Ok(draft) => draft,
         Err(reason) => return Ok(nothing(context, &args.name, &reason)),
     };
@@ -28,9 +30,11 @@ pub async fn run(context: &Context, args: SendArgs) -> Result<Exit, Failure> {
         return test(context, &app, &draft, &to).await;
     }
     target::checked(context, &app, &target, &draft)?;
-    let audience = app.store.audience(&draft.new.lists).await?;
+    // Both hold: the digest's own segment, and that of the command.
+    draft.new.only = draft.new.only.into_iter().chain(only).reduce(|one, other| Condition::All(vec![one, other]));
+    let audience = app.store.audience(&draft.new.lists, draft.new.only.as_ref()).await?;
     if args.dry_run {
-        return dry_run(context, &app, &draft.new.lists, &audience).await;
+        return dry_run(context, &app, &draft.new, &audience).await;
     }
     if audience.recipients == 0 {
         let lists: Vec<String> = draft.new.lists.iter().map(ToString::to_string).collect();
@@ -125,12 +129,12 @@ async fn test(context: &Context, app: &App, draft: &Draft, to: &EmailAddress) ->
     Ok(exit)
 }
 
-async fn dry_run(context: &Context, app: &App, lists: &[ListId], audience: &Audience) -> Result<Exit, Failure> {
+async fn dry_run(context: &Context, app: &App, new: &NewIssue, audience: &Audience) -> Result<Exit, Failure> {
     let mut members = Vec::new();
     let mut after = String::new();
     // Named people are for small lists and for --json; the counts come first and are complete.
     loop {
-        let page = app.store.audience_members(lists, &after, PAGE).await?;
+        let page = app.store.audience_members(&new.lists, new.only.as_ref(), &after, PAGE).await?;
         let Some(last) = page.last() else { break };
         after.clone_from(&last.email);
         members.extend(page);
@@ -160,7 +164,12 @@ async fn dry_run(context: &Context, app: &App, lists: &[ListId], audience: &Audi
 
 /// ", 62 would not (37 opted out, 12 unconfirmed, 9 suppressed)".
 fn left_out(audience: &Audience) -> String {
-    let parts = [(audience.unsubscribed, "opted out"), (audience.pending, "unconfirmed"), (audience.suppressed, "suppressed")];
+    let parts = [
+        (audience.unsubscribed, "opted out"),
+        (audience.pending, "unconfirmed"),
+        (audience.suppressed, "suppressed"),
+        (audience.outside, "outside the segment"),
+    ];
     let total: u64 = parts.iter().map(|(n, _)| n).sum();
     if total == 0 {
         return String::new();

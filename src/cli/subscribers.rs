@@ -1,42 +1,46 @@
-//! `subscribers`: list, show, add, remove, import, export.
+//! `subscribers`: list, show, add, remove, undo, export, erase. What `import` does stands in a file of its own.
 
 use std::io::Write as _;
 
-use indicatif::{ProgressBar, ProgressStyle};
-
-use super::args::{ImportArgs, SubscribersAction, SubscribersArgs};
-use super::output::{count, number, table};
+use super::args::{SubscribersAction, SubscribersArgs};
+use super::output::{count, counted, table};
 use super::suppressions::parse;
-use super::target::parse_list;
-use super::{Context, Exit, Failure};
+use super::target::{parse_list, parse_where};
+use super::{Context, Exit, Failure, import};
 use crate::app::App;
 use crate::model::email::parse_name;
-use crate::model::{EmailAddress, Fault, SubscriberId, SubscriptionState};
+use crate::model::{Consent, EmailAddress, Fault, SubscriberId, SubscriptionState, Timestamp};
 use crate::store::subscribers::{NewSubscriber, Person, Upserted};
 use crate::subscribe;
 
 /// Rows read at a time.
 const PAGE: u32 = 1000;
+/// Imports that are named to somebody who asked for another.
+const TAGS_NAMED: u32 = 5;
 
 /// Does one of the actions.
 pub async fn run(context: &Context, args: SubscribersArgs) -> Result<Exit, Failure> {
     let app = context.app().await?;
     match args.action {
-        SubscribersAction::List { list, limit } => self::list(context, &app, list, limit).await,
+        SubscribersAction::List { list, only, limit } => self::list(context, &app, list, only, limit).await,
         SubscribersAction::Show { email } => show(context, &app, &email).await,
         SubscribersAction::Add { email, list, name, pending } => add(context, &app, &email, &list, name, pending).await,
         SubscribersAction::Remove { email, list } => remove(context, &app, &email, list).await,
-        SubscribersAction::Import(args) => import(context, &app, args).await,
-        SubscribersAction::Export { list } => export(&app, list).await,
+        SubscribersAction::Import(args) => import::run(context, &app, args).await,
+        SubscribersAction::Undo { tag, yes } => undo(context, &app, &tag, yes).await,
+        SubscribersAction::Export { person: Some(email), .. } => dossier(context, &app, &email).await,
+        SubscribersAction::Export { list, only, person: None } => export(&app, list, only).await,
+        SubscribersAction::Erase { email, yes } => erase(context, &app, &email, yes).await,
     }
 }
 
-async fn list(context: &Context, app: &App, list: Option<String>, limit: u32) -> Result<Exit, Failure> {
+async fn list(context: &Context, app: &App, list: Option<String>, only: Option<String>, limit: u32) -> Result<Exit, Failure> {
     let list = list.map(|name| parse_list(app, &name)).transpose()?;
+    let only = only.map(|text| parse_where(app, &text)).transpose()?;
     let mut people: Vec<Person> = Vec::new();
     while people.len() < limit as usize {
         let after = people.last().map_or(SubscriberId(0), |person| person.subscriber.id);
-        let page = app.store.people(list.as_ref(), after, PAGE.min(limit - people.len() as u32)).await?;
+        let page = app.store.people_in(list.as_ref(), only.as_ref(), after, PAGE.min(limit - people.len() as u32)).await?;
         if page.is_empty() {
             break;
         }
@@ -44,6 +48,8 @@ async fn list(context: &Context, app: &App, list: Option<String>, limit: u32) ->
     }
     if context.out.json {
         context.out.data(&people);
+    } else if people.is_empty() && only.is_some() {
+        context.out.say("nobody is meant by that");
     } else if people.is_empty() {
         context.out.say("nobody yet: `postrider subscribers add EMAIL --list ID`, or `import FILE --list ID`");
     } else {
@@ -77,6 +83,12 @@ async fn show(context: &Context, app: &App, email: &str) -> Result<Exit, Failure
         let since = one.changed_at.in_zone(app.config.site.timezone).format("%-d %B %Y");
         context.out.line(format!("  {:<16} {} since {since} ({})", one.list.as_str(), one.state.word(), one.source));
     }
+    for row in &person.consents {
+        context.out.line(format!("  agreed to {}: {}", row.list, consent_words(&row.consent)));
+    }
+    if !person.tags.is_empty() {
+        context.out.line(format!("  tags: {}", person.tags.join(", ")));
+    }
     if let Some(why) = &person.suppressed {
         context.out.line(format!("  suppressed: {why}"));
     }
@@ -86,17 +98,21 @@ async fn show(context: &Context, app: &App, email: &str) -> Result<Exit, Failure
     Ok(Exit::Done)
 }
 
+/// `asked 2024-02-29T10:00:00Z from 192.0.2.1 (import:2026-11-22-1)`.
+fn consent_words(consent: &Consent) -> String {
+    let step = |word: &str, at: Option<Timestamp>, ip: &Option<String>| {
+        let from = ip.as_ref().map(|ip| format!(" from {ip}")).unwrap_or_default();
+        at.map(|at| format!("{word} {}{from}", at.rfc3339())).or_else(|| (!from.is_empty()).then(|| format!("{word}{from}")))
+    };
+    let steps = [step("asked", consent.asked_at, &consent.asked_ip), step("confirmed", consent.confirmed_at, &consent.confirmed_ip)];
+    let said: Vec<String> = steps.into_iter().flatten().collect();
+    format!("{} ({})", said.join(", "), consent.source.as_deref().unwrap_or("unknown"))
+}
+
 async fn add(context: &Context, app: &App, email: &str, list: &str, name: Option<String>, pending: bool) -> Result<Exit, Failure> {
     let list = parse_list(app, list)?;
     let bad_name = |error| Failure::new(Exit::Usage, Fault::error("name", error));
-    let new = NewSubscriber {
-        email: parse(email)?,
-        name: parse_name(&name.unwrap_or_default()).map_err(bad_name)?,
-        attributes: serde_json::Map::new(),
-        language: None,
-        timezone: None,
-        joined_at: None,
-    };
+    let new = NewSubscriber { name: parse_name(&name.unwrap_or_default()).map_err(bad_name)?, ..NewSubscriber::new(parse(email)?) };
     let state = if pending { SubscriptionState::Pending } else { SubscriptionState::Confirmed };
     let results = app.store.upsert_subscribers(std::slice::from_ref(&new), &list, state, "cli", false, app.clock.now()).await?;
     let (exit, words) = match results.first() {
@@ -127,80 +143,68 @@ async fn remove(context: &Context, app: &App, email: &str, list: Option<String>)
     Ok(Exit::Done)
 }
 
-async fn import(context: &Context, app: &App, args: ImportArgs) -> Result<Exit, Failure> {
-    let list = parse_list(app, &args.list)?;
-    let state = import_state(context, app, &args, &list)?;
-    let reader: Box<dyn std::io::Read + Send> = if args.file.as_os_str() == "-" {
-        Box::new(std::io::stdin())
-    } else {
-        let missing = |error| Failure::new(Exit::Usage, Fault::error("file", format!("cannot read {}: {error}", args.file.display())));
-        Box::new(std::fs::File::open(&args.file).map_err(missing)?)
-    };
-    let bar = if context.out.json { ProgressBar::hidden() } else { ProgressBar::new_spinner() };
-    bar.set_style(
-        ProgressStyle::with_template("{spinner} {human_pos} rows, {per_sec}").unwrap_or_else(|_| ProgressStyle::default_spinner()),
-    );
-    let job = subscribe::Import {
-        file: args.file.clone(),
-        list: list.clone(),
-        state,
-        source: format!("import:{}", app.clock.now().in_zone(app.config.site.timezone).format("%Y-%m-%d")),
-        dry_run: args.dry_run,
-        now: app.clock.now(),
-    };
-    let report = subscribe::import(&app.store, reader, &job, |progress| bar.set_position(progress.rows)).await;
-    bar.finish_and_clear();
-    let report = report.map_err(|error| match error {
-        subscribe::ImportError::File(fault) => Failure::from(fault),
-        subscribe::ImportError::Store(error) => error.into(),
-    })?;
-    for problem in &report.problems {
-        context.out.note(format!("{}:{}: {}", args.file.display(), problem.line, problem.reason));
-    }
-    if context.out.json {
-        context.out.data(&report);
-    } else {
-        context.out.say(sentence(&report, args.dry_run));
-    }
-    Ok(if report.invalid > 0 { Exit::Problems } else { Exit::Done })
-}
-
-/// The state imported people get: as the flags say, or asked for. An import without a word about consent is not guessed.
-fn import_state(context: &Context, app: &App, args: &ImportArgs, list: &crate::model::ListId) -> Result<SubscriptionState, Failure> {
-    if args.pending {
-        return Ok(SubscriptionState::Pending);
-    }
-    if args.confirmed || args.dry_run {
-        return Ok(SubscriptionState::Confirmed);
-    }
-    let name = app.config.list(list).map_or(list.as_str(), |list| list.name.as_str());
-    match context.out.ask(&format!("Have these people asked for \"{name}\"?")) {
-        Some(true) => Ok(SubscriptionState::Confirmed),
-        Some(false) => Ok(SubscriptionState::Pending),
-        None if args.yes => Ok(SubscriptionState::Confirmed),
-        None => Err(Failure::usage("say whether these people have confirmed", "add --confirmed or --pending")),
-    }
-}
-
-fn sentence(counts: &subscribe::ImportReport, dry_run: bool) -> String {
-    let parts = [
-        (counts.new, "new"),
-        (counts.updated, "updated"),
-        (counts.unchanged, "known"),
-        (counts.unsubscribed, "opted out (kept out)"),
-        (counts.suppressed, "suppressed (kept out)"),
-        (counts.invalid, "invalid"),
-        (counts.duplicate, "duplicate"),
-    ];
-    let said: Vec<String> = parts.iter().filter(|(n, _)| *n > 0).map(|(n, words)| format!("{} {words}", number(*n))).collect();
-    let end = if dry_run { " Nothing written." } else { "" };
-    format!("{}: {}.{end}", count(counts.rows, "row"), if said.is_empty() { "nothing in it".to_owned() } else { said.join(", ") })
-}
-
-async fn export(app: &App, list: Option<String>) -> Result<Exit, Failure> {
+async fn export(app: &App, list: Option<String>, only: Option<String>) -> Result<Exit, Failure> {
     let list = list.map(|name| parse_list(app, &name)).transpose()?;
+    let only = only.map(|text| parse_where(app, &text)).transpose()?;
     let mut out = std::io::BufWriter::new(std::io::stdout());
-    subscribe::export(&app.store, list.as_ref(), &mut out).await?;
+    subscribe::export(&app.store, list.as_ref(), only.as_ref(), &mut out).await?;
     out.flush()?;
+    Ok(Exit::Done)
+}
+
+/// Everything we hold of one person: always JSON, because it is for them and their next program.
+async fn dossier(context: &Context, app: &App, email: &str) -> Result<Exit, Failure> {
+    let email = parse(email)?;
+    match app.store.dossier(&email).await? {
+        Some(dossier) => {
+            context.out.data(&dossier);
+            Ok(Exit::Done)
+        }
+        None => Err(Failure::new(Exit::Problems, Fault::error("unknown-subscriber", format!("nothing is held of {email}")))),
+    }
+}
+
+async fn erase(context: &Context, app: &App, email: &str, yes: bool) -> Result<Exit, Failure> {
+    let email = parse(email)?;
+    if !yes && context.out.ask(&format!("Forget {email} for good?")) == Some(false) {
+        return Err(Failure::new(Exit::Problems, Fault::error("not-erased", "nothing was erased")));
+    }
+    let erased = app.store.erase(&email, app.clock.now()).await?;
+    if context.out.json {
+        context.out.data(&erased);
+    } else if erased.person {
+        let counts = counted(erased.deliveries, "delivery stays", "deliveries stay");
+        context.out.say(format!("{email} is forgotten: {counts} without a name, and a hash keeps the address from being mailed again"));
+    } else {
+        context.out.say(format!("{email} was not a subscriber; a hash keeps the address from being mailed from now on"));
+    }
+    Ok(Exit::Done)
+}
+
+async fn undo(context: &Context, app: &App, tag: &str, yes: bool) -> Result<Exit, Failure> {
+    if !yes && context.out.ask(&format!("Take back {tag}?")) == Some(false) {
+        return Err(Failure::new(Exit::Problems, Fault::error("not-undone", "nothing was taken back")));
+    }
+    let Some(undone) = app.store.undo_import(tag, app.clock.now()).await? else {
+        let known = app.store.import_tags(TAGS_NAMED).await?;
+        let hint =
+            if known.is_empty() { "there was no import yet".to_owned() } else { format!("the newest imports: {}", known.join(", ")) };
+        return Err(Failure::new(Exit::Usage, Fault::error("unknown-import", format!("there is no import {tag:?}")).hint(hint)));
+    };
+    if context.out.json {
+        context.out.data(&undone);
+        return Ok(Exit::Done);
+    }
+    let people = counted(undone.people, "person", "people");
+    context.out.say(format!("taken back: {people}, {}, {} pending again", count(undone.subscriptions, "subscription"), undone.pending));
+    let left = [
+        (undone.opted_out, "opted out, and stay so that nothing brings them back in"),
+        (undone.mailed, "were mailed since"),
+        (undone.changed, "are on other lists, or were changed since"),
+        (undone.known, "were known before; what the import changed of their details stays"),
+    ];
+    for (n, why) in left.into_iter().filter(|(n, _)| *n > 0) {
+        context.out.say(format!("left: {} {why}", counted(n, "person", "people")));
+    }
     Ok(Exit::Done)
 }

@@ -1,9 +1,14 @@
 //! `suppressions`: addresses that are never mailed.
 
+use std::path::PathBuf;
+
 use super::args::{SuppressionsAction, SuppressionsArgs};
-use super::output::table;
-use super::{Context, Exit, Failure};
+use super::output::{count, number, table};
+use super::{Context, Exit, Failure, import};
+use crate::app::App;
 use crate::model::{EmailAddress, Fault};
+use crate::store::suppressions::Suppression;
+use crate::subscribe::{self, SuppressReport};
 
 /// Rows read at a time.
 const PAGE: u32 = 1000;
@@ -23,11 +28,12 @@ pub async fn run(context: &Context, args: SuppressionsArgs) -> Result<Exit, Fail
             let was = app.store.unsuppress(&email).await?;
             context.out.say(if was { format!("{email} may be mailed again") } else { format!("{email} was not suppressed") });
         }
+        SuppressionsAction::Import { file, reason } => return import(context, &app, file, &reason).await,
     }
     Ok(Exit::Done)
 }
 
-async fn list(context: &Context, app: &crate::app::App) -> Result<(), Failure> {
+async fn list(context: &Context, app: &App) -> Result<(), Failure> {
     let mut all = Vec::new();
     let mut after = String::new();
     loop {
@@ -41,10 +47,29 @@ async fn list(context: &Context, app: &crate::app::App) -> Result<(), Failure> {
     } else if all.is_empty() {
         context.out.say("no address is suppressed");
     } else {
-        let rows: Vec<Vec<String>> = all.iter().map(|row| vec![row.email.clone(), row.created_at.rfc3339(), row.reason.clone()]).collect();
+        let address = |row: &Suppression| if row.is_hash() { "(an erased person)".to_owned() } else { row.email.clone() };
+        let rows: Vec<Vec<String>> = all.iter().map(|row| vec![address(row), row.created_at.rfc3339(), row.reason.clone()]).collect();
         context.out.line(table(&rows));
     }
     Ok(())
+}
+
+async fn import(context: &Context, app: &App, file: PathBuf, reason: &str) -> Result<Exit, Failure> {
+    let mut report = SuppressReport::default();
+    for part in import::opened(&[file])? {
+        let one = subscribe::suppress_file(&app.store, part, reason, context.clock.now(), |_| ()).await.map_err(import::failure)?;
+        report = report.plus(one);
+    }
+    for problem in &report.problems {
+        context.out.note(format!("{}:{}: {}", problem.file.display(), problem.line, problem.reason));
+    }
+    if context.out.json {
+        context.out.data(&report);
+    } else {
+        let [new, known, invalid] = [report.new, report.unchanged, report.invalid].map(number);
+        context.out.say(format!("{}: {new} never mailed from now on, {known} known, {invalid} invalid", count(report.rows, "row")));
+    }
+    Ok(if report.invalid > 0 { Exit::Problems } else { Exit::Done })
 }
 
 /// An address typed on the command line.

@@ -1,11 +1,12 @@
 //! What `preview` and `send` are about: a Digest or an Article, found by name and frozen.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use super::{Context, Exit, Failure};
 use crate::app::App;
 use crate::digest::{self, Choice, Draft, Press};
-use crate::model::{Article, ArticleState, Digest, Fault, Library, ListId};
+use crate::model::{Article, ArticleState, Condition, Digest, Fault, Library, ListId, Segment};
 use crate::{content, preflight};
 
 /// What a name on the command line means.
@@ -97,6 +98,13 @@ pub fn parse_list(app: &App, name: &str) -> Result<ListId, Failure> {
         Some(list) => Ok(list.id.clone()),
         None => Err(Failure::usage(format!("there is no list `{name}`"), format!("lists in config.toml: {}", known.join(", ")))),
     }
+}
+
+/// A `--where`, as it is meant now.
+pub fn parse_where(app: &App, text: &str) -> Result<Condition, Failure> {
+    let lists: Vec<&str> = app.config.lists.iter().map(|list| list.id.as_str()).collect();
+    let segment = Segment::parse(text, Path::new("--where"), &lists).map_err(|fault| Failure::new(Exit::Usage, fault))?;
+    Ok(segment.at(app.clock.now(), app.config.site.timezone))
 }
 
 /// Runs the checks before a send and shows what they found; errors stop it.

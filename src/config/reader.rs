@@ -8,6 +8,7 @@ use super::source::Source;
 use super::tree::{Entry, Node, Origin, Value};
 use crate::model::Fault;
 use crate::model::email::forbidden_in_header;
+pub(super) use crate::model::fault::nearest;
 
 /// One table of the configuration.
 pub(super) struct Section<'a> {
@@ -195,6 +196,19 @@ impl<'a> Section<'a> {
         self.source.report(fault, origin);
     }
 
+    /// Reports a fault that has its place inside a text: there, where config.toml has the text letter by letter, and otherwise beside it.
+    pub fn fault_within(&self, fault: Fault, text: &Text<'_>) {
+        let Some(place) = fault.place.clone() else { return self.source.report(fault, text.origin) };
+        let at = |chars: usize| text.value.char_indices().nth(chars).map_or(text.value.len(), |(at, _)| at);
+        match text.origin {
+            Origin::File(span) if span.len() == text.value.len() + 2 && place.line == 1 => {
+                let inner = span.start + 1 + at(place.column - 1)..span.start + 1 + at(place.column - 1 + place.length);
+                self.source.report(fault, &Origin::File(inner));
+            }
+            origin => self.source.report(fault.label(format!("at {:?}, column {}", place.source, place.column)), origin),
+        }
+    }
+
     /// Names every key that was never asked for.
     pub fn finish(self) {
         let asked = self.asked.into_inner();
@@ -227,16 +241,6 @@ impl<'a> Section<'a> {
 /// `did you mean "x"?` for the nearest candidate that is near enough to be a slip of the hand.
 pub(super) fn did_you_mean<'c>(word: &str, candidates: impl Iterator<Item = &'c str>) -> Option<String> {
     nearest(word, candidates).map(|near| format!("did you mean {near:?}?"))
-}
-
-/// The nearest candidate that is near enough to be a slip of the hand.
-pub(super) fn nearest<'c>(word: &str, candidates: impl Iterator<Item = &'c str>) -> Option<&'c str> {
-    let word = word.to_lowercase();
-    candidates
-        .map(|candidate| (strsim::jaro_winkler(&word, &candidate.to_lowercase()), candidate))
-        .filter(|(score, _)| *score >= 0.8)
-        .max_by(|a, b| a.0.total_cmp(&b.0))
-        .map(|(_, candidate)| candidate)
 }
 
 /// Adds a hint when there is one.

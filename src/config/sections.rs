@@ -13,7 +13,7 @@ use crate::model::digest::{Approval, Missed};
 use crate::model::feed::{Feed, FeedFormat};
 use crate::model::list::{OptIn, parse_id};
 use crate::model::source::{Source as ImportSource, SourceKind};
-use crate::model::{Digest, Fault, List, ListId, Mailbox, Schedule, Site};
+use crate::model::{Digest, Fault, List, ListId, Mailbox, Schedule, Segment, Site};
 
 /// Articles in one mail; more is a book and is clipped by mail programs anyway.
 const DIGEST_LIMIT_MAX: usize = 200;
@@ -83,6 +83,7 @@ pub(super) fn digest(section: &Section<'_>, site_zone: Tz, known: &Known) -> Opt
         section.fault(Fault::error("missing-key", "the digest goes to no list").hint("add lists = [\"weekly\"]"));
     }
     let lists = references(section, lists.unwrap_or_default(), &known.lists, "list");
+    let only = section.text("where").and_then(|text| segment(section, &text, &known.lists));
     let zone = section.parsed("timezone", "bad-zone", zone).unwrap_or(site_zone);
     let schedule = section.parsed("schedule", "bad-schedule", |text| Schedule::parse(text, zone));
     let subject = section.required("subject", "subject = \"{{ site.title }} {{ issue.number }}\"", Section::line);
@@ -98,7 +99,34 @@ pub(super) fn digest(section: &Section<'_>, site_zone: Tz, known: &Known) -> Opt
     let missed = section.choice("missed", &[("once", Missed::Once), ("skip", Missed::Skip), ("ask", Missed::Ask)], Missed::Once);
     let approval = section.choice("approval", &[("none", Approval::None), ("required", Approval::Required)], Approval::None);
     let lists = lists.into_iter().filter_map(|id| ListId::parse(&id).ok()).collect();
-    Some(Digest { id: id?, lists, schedule, subject: subject?, preheader, template, tags, sources, authors, limit, min, missed, approval })
+    Some(Digest {
+        id: id?,
+        lists,
+        only,
+        schedule,
+        subject: subject?,
+        preheader,
+        template,
+        tags,
+        sources,
+        authors,
+        limit,
+        min,
+        missed,
+        approval,
+    })
+}
+
+/// A segment; its faults point into it.
+fn segment(section: &Section<'_>, text: &Text<'_>, lists: &[String]) -> Option<Segment> {
+    let lists: Vec<&str> = lists.iter().map(String::as_str).collect();
+    match Segment::parse(&text.value, Path::new("where"), &lists) {
+        Ok(segment) => Some(segment),
+        Err(fault) => {
+            section.fault_within(fault, text);
+            None
+        }
+    }
 }
 
 /// Reads one `[[feed]]`.

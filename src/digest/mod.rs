@@ -53,7 +53,9 @@ impl Press<'_> {
             template: digest.template.clone(),
             ..self.blank(articles, &digest.lists)?
         };
-        self.finish(frozen, Some(digest.id.clone()), articles, &digest.lists)
+        let mut draft = self.finish(frozen, Some(digest.id.clone()), articles, &digest.lists)?;
+        draft.new.only = digest.only.as_ref().map(|only| only.at(self.now, self.config.site.timezone));
+        Ok(draft)
     }
 
     /// Freezes one Article as a letter to `lists`.
@@ -150,6 +152,7 @@ impl Press<'_> {
             lists: lists.to_vec(),
             scheduled_at: None,
             hold: None,
+            only: None,
             frozen,
         };
         Ok(Draft { new, compiled, sample, lints })

@@ -2,6 +2,7 @@
 
 use super::list::ListId;
 use super::schedule::Schedule;
+use super::segment::Segment;
 
 /// What happens with due moments that passed while nothing ran.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -32,6 +33,8 @@ pub struct Digest {
     pub id: String,
     /// Lists it goes to; a reader on several gets it once, as a member of the first.
     pub lists: Vec<ListId>,
+    /// Only to those of them who are meant by this.
+    pub only: Option<Segment>,
     /// When; a Digest without one is sent by hand.
     pub schedule: Option<Schedule>,
     /// Subject, a Tera template.

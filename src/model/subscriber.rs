@@ -2,8 +2,11 @@
 
 use serde_json::{Map, Value};
 
-use super::email::EmailAddress;
+use super::email::{EmailAddress, forbidden_in_header};
 use super::time::Timestamp;
+
+/// Longest tag; longer ones are a sentence that got into the wrong column.
+const TAG_CHARS_MAX: usize = 100;
 
 /// The store's number for a Subscriber, made by the program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
@@ -68,5 +71,42 @@ impl SubscriptionState {
             Self::Confirmed => "confirmed",
             Self::Unsubscribed => "unsubscribed",
         }
+    }
+}
+
+/// Parses a tag: one line, trimmed, at most 100 characters. Empty text is no tag.
+pub fn parse_tag(text: &str) -> Result<Option<String>, String> {
+    let text = text.trim();
+    if let Some(bad) = text.chars().find(|&c| forbidden_in_header(c)) {
+        return Err(format!("a tag cannot contain {bad:?}"));
+    }
+    match text.chars().count() {
+        0 => Ok(None),
+        1..=TAG_CHARS_MAX => Ok(Some(text.to_owned())),
+        _ => Err(format!("a tag has at most {TAG_CHARS_MAX} characters")),
+    }
+}
+
+/// When and how a person agreed to a List, as far as it was told.
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Consent {
+    /// What the other system says of where it came from: a page, a form, a campaign.
+    pub source: Option<String>,
+    /// When they asked for it.
+    pub asked_at: Option<Timestamp>,
+    /// From which address.
+    pub asked_ip: Option<String>,
+    /// When they confirmed that.
+    pub confirmed_at: Option<Timestamp>,
+    /// From which address.
+    pub confirmed_ip: Option<String>,
+    /// The words they were shown.
+    pub wording: Option<String>,
+}
+
+impl Consent {
+    /// Itself, or nothing when it says nothing.
+    pub fn told(self) -> Option<Self> {
+        (self != Self::default()).then_some(self)
     }
 }

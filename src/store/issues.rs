@@ -1,10 +1,10 @@
 //! Issues: frozen mailings, their status, and which Articles they carried.
 
-use super::audience::{SUPPRESSED, deciding};
+use super::audience::{SUPPRESSED, deciding, meant};
 use super::sql::{CHUNK, Tx, Value, args, in_list, pieces, value_rows};
 use super::standing::each_once;
 use super::{Result, Store, StoreError};
-use crate::model::{Frozen, IssueId, IssueStatus, ListId, Notice, SubscriptionState, Timestamp};
+use crate::model::{Condition, Frozen, IssueId, IssueStatus, ListId, Notice, SubscriptionState, Timestamp};
 
 /// What freezing hands over.
 #[derive(Debug, Clone)]
@@ -23,6 +23,8 @@ pub struct NewIssue {
     pub scheduled_at: Option<Timestamp>,
     /// Waits for a person, with the reason, until it is resumed.
     pub hold: Option<String>,
+    /// Only to those of the Lists who are meant by this, at the moment of making.
+    pub only: Option<Condition>,
 }
 
 /// An Issue as lists of Issues show it.
@@ -61,6 +63,8 @@ pub struct Audience {
     pub unsubscribed: u64,
     /// Are suppressed.
     pub suppressed: u64,
+    /// Would get it, but are outside the segment.
+    pub outside: u64,
 }
 
 /// One person of an audience, for a dry run that names names.
@@ -70,7 +74,7 @@ pub struct AudienceMember {
     pub email: String,
     /// The List that decides.
     pub list: ListId,
-    /// Why not, or nothing when they would get it: `pending`, `unsubscribed`, `suppressed: REASON`.
+    /// Why not, or nothing when they would get it: `pending`, `unsubscribed`, `suppressed: REASON`, `outside the segment`.
     pub left_out: Option<String>,
 }
 
@@ -93,7 +97,7 @@ impl Store {
         let id = IssueId(tx.numbers("issue", 1).await?);
         let number = number_of(&mut tx, new).await?;
         keep_articles(&mut tx, id, new).await?;
-        let planned = expand(&mut tx, id, &each_once(&new.lists), now).await?;
+        let planned = expand(&mut tx, id, &each_once(&new.lists), new.only.as_ref(), now).await?;
         let planned = i64::try_from(planned).unwrap_or(i64::MAX);
         let sql = "INSERT INTO issues (id, digest, number, subject, status, reason, planned, created_at, scheduled_at, frozen)
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
@@ -314,7 +318,7 @@ async fn keep_articles(tx: &mut Tx, id: IssueId, new: &NewIssue) -> Result<()> {
 
 /// One Delivery for each person who gets it; how many. One statement, so that it sees one moment; in the order of the keys, because PostgreSQL
 /// may find the people in the order of a hash table, and a million entries all over an index take it twice as long as at its end.
-async fn expand(tx: &mut Tx, id: IssueId, lists: &[ListId], now: Timestamp) -> Result<u64> {
+async fn expand(tx: &mut Tx, id: IssueId, lists: &[ListId], only: Option<&Condition>, now: Timestamp) -> Result<u64> {
     if lists.is_empty() {
         return Ok(0);
     }
@@ -322,12 +326,13 @@ async fn expand(tx: &mut Tx, id: IssueId, lists: &[ListId], now: Timestamp) -> R
     let deciding = deciding(&mut args, lists);
     args.extend(args![id, now, SubscriptionState::Confirmed.code()]);
     let [issue, now, confirmed] = std::array::from_fn(|n| format!("${}", lists.len() + 1 + n));
+    let meant = only.map(|only| format!(" AND subscriber_id IN ({})", meant(tx, &mut args, only))).unwrap_or_default();
     // A rank is position * 10 + state.
     let list: String = (0..lists.len()).map(|position| format!(" WHEN {position} THEN ${}", position + 1)).collect();
     let sql = format!(
         "INSERT INTO deliveries (issue_id, subscriber_id, list_id, state, attempts, changed_at)
          SELECT {issue}, subscriber_id, CASE rank / 10{list} END, 0, 0, {now} FROM ({deciding}) AS d
-         WHERE rank % 10 = {confirmed} AND subscriber_id NOT IN ({SUPPRESSED}) ORDER BY subscriber_id"
+         WHERE rank % 10 = {confirmed} AND subscriber_id NOT IN ({SUPPRESSED}){meant} ORDER BY subscriber_id"
     );
     tx.run(sql, args).await
 }

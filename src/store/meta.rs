@@ -1,6 +1,6 @@
 //! Small facts about the publication itself: its signing key.
 
-use super::sql::args;
+use super::sql::{Tx, args};
 use super::{Result, Store, StoreError};
 use crate::model::link::LinkKey;
 
@@ -42,6 +42,13 @@ impl Store {
         tx.run(sql, args![key, value]).await?;
         tx.commit().await
     }
+}
+
+/// The key that signs links, where there is one already.
+pub(super) async fn link_key(tx: &mut Tx) -> Result<Option<LinkKey>> {
+    let kept: Option<(String,)> = tx.row("SELECT value FROM meta WHERE name = $1", args![LINK_KEY]).await?;
+    let Some((kept,)) = kept else { return Ok(None) };
+    Ok(Some(LinkKey::new(&from_hex(&kept).ok_or_else(|| StoreError::Corrupt("the link key".to_owned()))?)))
 }
 
 fn from_hex(text: &str) -> Option<Vec<u8>> {

@@ -1,25 +1,28 @@
 //! The only SQL: one typed pool inside one [`Store`], one file a noun. Methods are grouped by noun in the other files of this folder.
 
 pub mod deliveries;
+pub mod imports;
 pub mod issues;
 pub mod lists;
 pub mod meta;
 pub mod numbers;
 pub mod paces;
+pub mod person;
 pub mod runs;
 pub mod sign_ups;
 pub mod subscribers;
 pub mod suppressions;
+pub mod upsert;
 
 mod audience;
 mod leases;
 mod open;
 mod postgres;
 mod restored;
+mod segment;
 mod sql;
 mod standing;
 mod strikes;
-mod upsert;
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::path::PathBuf;

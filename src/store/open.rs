@@ -44,7 +44,8 @@ pub(super) async fn sqlite(file: &Path) -> Result<Engine> {
             Box::pin(async move { Ok(sound) })
         })
     };
-    let writer = options.clone().pragma("cache_size", WRITER_CACHE_KIB);
+    // What is deleted is overwritten, as far as that costs no more writing: who is erased is not to be found in the file.
+    let writer = options.clone().pragma("cache_size", WRITER_CACHE_KIB).pragma("secure_delete", "FAST");
     let write = pool().max_connections(1).connect_with(writer).await.map_err(said)?;
     MIGRATIONS.run(&write).await.map_err(|error| migration_in_words(file, error))?;
     let reader = options.create_if_missing(false).pragma("query_only", "ON");

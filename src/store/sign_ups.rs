@@ -2,6 +2,7 @@
 
 use super::issues::status;
 use super::sql::{Tx, args};
+use super::suppressions::suppressed;
 use super::{Result, Store, StoreError};
 use crate::model::list::OptIn;
 use crate::model::{EmailAddress, Frozen, IssueId, ListId, Notice, SubscriberId, SubscriptionState, Timestamp};
@@ -113,10 +114,10 @@ impl Store {
         if tx.run("DELETE FROM sign_ups WHERE email_key = $1 AND list_id = $2", args![key.as_str(), &new.list]).await? == 0 {
             return Ok(None);
         }
-        let suppressed: Option<(i64,)> = tx.row("SELECT 1 FROM suppressions WHERE email = $1", args![key.as_str()]).await?;
-        let answer = match suppressed {
-            Some(_) => Answer::Silent,
-            None => settle(&mut tx, new, opt_in, notices, patience, now).await?,
+        let answer = if suppressed(&mut tx, std::slice::from_ref(&key)).await?.is_empty() {
+            settle(&mut tx, new, opt_in, notices, patience, now).await?
+        } else {
+            Answer::Silent
         };
         tx.commit().await?;
         Ok(Some(answer))

@@ -1,7 +1,7 @@
 //! One SQL text for every engine: values, transactions, and the lists of placeholders that batches need.
 //!
-//! The engines differ in three fragments only: rows are locked where several processes write ([`Tx::locked`], [`Tx::claimed`]), and
-//! leases are measured on the store's clock ([`Tx::clock`]).
+//! The engines differ in few fragments only: rows are locked where several processes write ([`Tx::locked`], [`Tx::claimed`]),
+//! leases are measured on the store's clock ([`Tx::clock`]), and segments look into JSON, capitals and numbers ([`Tx::attribute`]).
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -270,6 +270,48 @@ impl Tx {
             Self::Postgres(_, LeaseClock::Database) => "CAST(EXTRACT(EPOCH FROM statement_timestamp()) * 1000000 AS BIGINT)",
             _ => placeholder,
         }
+    }
+}
+
+/// What segments look into.
+impl Tx {
+    /// How an attribute is named to [`Tx::attribute`]. No name in a segment has a quote or a backslash.
+    pub(super) fn attribute_path(&self, key: &str) -> String {
+        match self {
+            Self::Sqlite(_) => format!("$.\"{key}\""),
+            Self::Postgres(..) => key.to_owned(),
+        }
+    }
+
+    /// The attribute at the path in `placeholder` as text, with `true` and `false` as words; NULL when it is not there.
+    pub(super) fn attribute(&self, column: &str, placeholder: &str) -> String {
+        match self {
+            Self::Sqlite(_) => format!(
+                "CASE json_type({column}, {placeholder}) WHEN 'true' THEN 'true' WHEN 'false' THEN 'false'
+                 ELSE CAST(json_extract({column}, {placeholder}) AS TEXT) END"
+            ),
+            Self::Postgres(..) => format!("(CAST({column} AS JSON) ->> {placeholder})"),
+        }
+    }
+
+    /// A text with the capitals of a-z made small, and compared byte by byte.
+    pub(super) fn folded(&self, text: &str) -> String {
+        match self {
+            Self::Sqlite(_) => format!("lower({text})"),
+            Self::Postgres(..) => format!("lower({text} COLLATE \"C\")"),
+        }
+    }
+
+    /// The number that the text of a column is: `-12`, `3.5`, of at most 30 signs; NULL for any other text.
+    pub(super) fn number(&self, column: &str) -> String {
+        let is_number = match self {
+            Self::Sqlite(_) => format!(
+                "({column} GLOB '[0-9]*' OR {column} GLOB '-[0-9]*') AND substr({column}, 2) NOT GLOB '*[^0-9.]*'
+                 AND {column} NOT GLOB '*.*.*' AND {column} NOT GLOB '*.'"
+            ),
+            Self::Postgres(..) => format!("{column} ~ '^-?[0-9]+(\\.[0-9]+)?$'"),
+        };
+        format!("CASE WHEN length({column}) <= 30 AND {is_number} THEN CAST({column} AS DOUBLE PRECISION) END")
     }
 }
 

@@ -3,8 +3,8 @@
 use serde_json::{Map, Value};
 
 use super::sql::{Tx, args};
-use super::{Result, Store, StoreError};
-use crate::model::{EmailAddress, ListId, Subscriber, SubscriberId, SubscriptionState, Timestamp};
+use super::{Result, Store, StoreError, segment};
+use crate::model::{Condition, Consent, EmailAddress, ListId, Subscriber, SubscriberId, SubscriptionState, Timestamp};
 
 /// One row to bring in.
 #[derive(Debug, Clone, PartialEq)]
@@ -21,6 +21,17 @@ pub struct NewSubscriber {
     pub timezone: Option<String>,
     /// When they joined elsewhere, if told.
     pub joined_at: Option<Timestamp>,
+    /// Tags, each parsed; added to those that are there.
+    pub tags: Vec<String>,
+    /// When and how they agreed, if told. What is kept already stays.
+    pub consent: Option<Consent>,
+}
+
+impl NewSubscriber {
+    /// Somebody of whom only the address is known.
+    pub fn new(email: EmailAddress) -> Self {
+        Self { email, name: None, attributes: Map::new(), language: None, timezone: None, joined_at: None, tags: Vec::new(), consent: None }
+    }
 }
 
 /// What became of one row.
@@ -34,7 +45,7 @@ pub enum Upserted {
     Unchanged,
     /// The address is suppressed: nothing was written.
     Suppressed,
-    /// The person left this List: nothing was revived.
+    /// The person left this List, now or before: nothing was revived.
     Unsubscribed,
 }
 
@@ -45,6 +56,10 @@ pub struct Person {
     pub subscriber: Subscriber,
     /// Their Subscriptions.
     pub subscriptions: Vec<SubscriptionRow>,
+    /// Their tags.
+    pub tags: Vec<String>,
+    /// When and how they agreed to Lists.
+    pub consents: Vec<ConsentRow>,
     /// Reason of a suppression.
     pub suppressed: Option<String>,
 }
@@ -60,6 +75,16 @@ pub struct SubscriptionRow {
     pub source: String,
     /// Since when it is as it is.
     pub changed_at: Timestamp,
+}
+
+/// When and how a person agreed to a List.
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+pub struct ConsentRow {
+    /// The List.
+    pub list: ListId,
+    /// What is known of it.
+    #[serde(flatten)]
+    pub consent: Consent,
 }
 
 /// The columns of a [`Subscriber`], in its order.
@@ -85,20 +110,24 @@ impl Store {
 
     /// People on `list` (or all) with number above `after`, in order, at most `limit`: pages through any number.
     pub async fn people(&self, list: Option<&ListId>, after: SubscriberId, limit: u32) -> Result<Vec<Person>> {
+        self.people_in(list, None, after, limit).await
+    }
+
+    /// The same, only those who are meant by `only`.
+    pub async fn people_in(&self, list: Option<&ListId>, only: Option<&Condition>, after: SubscriberId, limit: u32) -> Result<Vec<Person>> {
         let mut tx = self.engine.read().await?;
-        let found: Vec<SubscriberRow> = match list {
-            None => {
-                let sql = format!("SELECT {COLUMNS} FROM subscribers s WHERE s.id > $1 ORDER BY s.id LIMIT $2");
-                tx.rows(sql, args![after, limit]).await?
-            }
+        let mut args = args![after, limit];
+        let from = match list {
+            None => "subscribers s WHERE s.id > $1".to_owned(),
             Some(list) => {
-                let sql = format!(
-                    "SELECT {COLUMNS} FROM subscriptions x JOIN subscribers s ON s.id = x.subscriber_id
-                     WHERE x.list_id = $3 AND x.subscriber_id > $1 ORDER BY x.subscriber_id LIMIT $2"
-                );
-                tx.rows(sql, args![after, limit, list]).await?
+                args.push(list.into());
+                "subscriptions x JOIN subscribers s ON s.id = x.subscriber_id WHERE x.list_id = $3 AND x.subscriber_id > $1".to_owned()
             }
         };
+        let meant = only.map(|only| format!(" AND {}", segment::sql(&tx, &mut args, only))).unwrap_or_default();
+        let order = if list.is_some() { "x.subscriber_id" } else { "s.id" };
+        let sql = format!("SELECT {COLUMNS} FROM {from}{meant} ORDER BY {order} LIMIT $2");
+        let found: Vec<SubscriberRow> = tx.rows(sql, args).await?;
         persons(&mut tx, found).await
     }
 
@@ -117,23 +146,6 @@ impl Store {
         let changed = tx.run(sql, args![list, id, state.code(), source, now]).await?;
         tx.commit().await?;
         Ok(changed > 0)
-    }
-
-    /// Removes a person and all that is known of them; true when there was one. Suppress the address first if it must never be
-    /// mailed again. The ledger keeps their number without a name, and what waited for them is skipped.
-    pub async fn erase_subscriber(&self, id: SubscriberId, now: Timestamp) -> Result<bool> {
-        let mut tx = self.engine.write().await?;
-        tx.run("DELETE FROM subscriptions WHERE subscriber_id = $1", args![id]).await?;
-        let erased = tx.run("DELETE FROM subscribers WHERE id = $1", args![id]).await?;
-        // A reply may quote the address.
-        let sql =
-            "UPDATE deliveries SET reply = NULL WHERE issue_id IN (SELECT id FROM issues) AND subscriber_id = $1 AND reply IS NOT NULL";
-        tx.run(sql, args![id]).await?;
-        let sql = "UPDATE deliveries SET state = 7, next_at = NULL, changed_at = $2, reply = 'erased'
-             WHERE issue_id IN (SELECT id FROM issues) AND subscriber_id = $1 AND state IN (0, 4)";
-        tx.run(sql, args![id, now]).await?;
-        tx.commit().await?;
-        Ok(erased > 0)
     }
 }
 
@@ -157,14 +169,53 @@ pub(super) fn parse_attributes(json: &str) -> Option<Map<String, Value>> {
     if json == "{}" { Some(Map::new()) } else { serde_json::from_str(json).ok() }
 }
 
-/// Adds Subscriptions and suppressions to people in the order of their numbers.
+/// Tags as the store keeps them: between line breaks, so that each can be looked for.
+pub(super) fn tags_text<'t>(tags: impl IntoIterator<Item = &'t str>) -> String {
+    let mut text = String::new();
+    for tag in tags {
+        if text.is_empty() {
+            text.push('\n');
+        }
+        text.push_str(tag);
+        text.push('\n');
+    }
+    text
+}
+
+/// Reads [`tags_text`].
+pub(super) fn parse_tags(text: &str) -> impl Iterator<Item = &str> {
+    text.split('\n').filter(|tag| !tag.is_empty())
+}
+
+type ConsentColumns = (i64, String, String, Option<i64>, Option<String>, Option<i64>, Option<String>, Option<String>);
+
+/// Reads a row of `consents`.
+fn consent((_, list, source, asked_at, asked_ip, confirmed_at, confirmed_ip, wording): ConsentColumns) -> Result<ConsentRow> {
+    let consent = Consent {
+        source: Some(source),
+        asked_at: asked_at.map(Timestamp),
+        asked_ip,
+        confirmed_at: confirmed_at.map(Timestamp),
+        confirmed_ip,
+        wording,
+    };
+    Ok(ConsentRow { list: ListId::parse(&list).map_err(StoreError::Corrupt)?, consent })
+}
+
+/// Adds Subscriptions, tags, consents and suppressions to people in the order of their numbers.
 async fn persons(tx: &mut Tx, found: Vec<SubscriberRow>) -> Result<Vec<Person>> {
     let (Some(first), Some(last)) = (found.first().map(|row| row.0), found.last().map(|row| row.0)) else {
         return Ok(Vec::new());
     };
     let mut people = Vec::with_capacity(found.len());
     for row in found {
-        people.push(Person { subscriber: subscriber(row)?, subscriptions: Vec::new(), suppressed: None });
+        people.push(Person {
+            subscriber: subscriber(row)?,
+            subscriptions: Vec::new(),
+            tags: Vec::new(),
+            consents: Vec::new(),
+            suppressed: None,
+        });
     }
     let sql = "SELECT subscriber_id, list_id, state, source, changed_at FROM subscriptions
          WHERE subscriber_id BETWEEN $1 AND $2 ORDER BY subscriber_id, list_id";
@@ -178,11 +229,31 @@ async fn persons(tx: &mut Tx, found: Vec<SubscriberRow>) -> Result<Vec<Person>> 
         let state = SubscriptionState::from_code(state).ok_or_else(|| StoreError::Corrupt(format!("subscription state {state}")))?;
         person.subscriptions.push(SubscriptionRow { list, state, source, changed_at: Timestamp(changed_at) });
     }
+    more(tx, &mut people, first, last).await?;
+    Ok(people)
+}
+
+/// Adds what most people have none of.
+async fn more(tx: &mut Tx, people: &mut [Person], first: i64, last: i64) -> Result<()> {
+    let at = |people: &[Person], id: i64| people.binary_search_by_key(&id, |person| person.subscriber.id.0).ok();
     let sql = "SELECT s.id, p.reason FROM subscribers s JOIN suppressions p ON p.email = s.email_key WHERE s.id BETWEEN $1 AND $2";
     for (id, reason) in tx.rows::<(i64, String)>(sql, args![first, last]).await? {
-        if let Ok(at) = people.binary_search_by_key(&id, |person| person.subscriber.id.0) {
+        if let Some(at) = at(people, id) {
             people[at].suppressed = Some(reason);
         }
     }
-    Ok(people)
+    let sql = "SELECT id, tags FROM subscribers WHERE id BETWEEN $1 AND $2 AND tags <> ''";
+    for (id, tags) in tx.rows::<(i64, String)>(sql, args![first, last]).await? {
+        if let Some(at) = at(people, id) {
+            people[at].tags = parse_tags(&tags).map(str::to_owned).collect();
+        }
+    }
+    let sql = "SELECT subscriber_id, list_id, source, asked_at, asked_ip, confirmed_at, confirmed_ip, wording FROM consents
+         WHERE subscriber_id BETWEEN $1 AND $2 ORDER BY subscriber_id, list_id";
+    for row in tx.rows::<ConsentColumns>(sql, args![first, last]).await? {
+        if let Some(at) = at(people, row.0) {
+            people[at].consents.push(consent(row)?);
+        }
+    }
+    Ok(())
 }

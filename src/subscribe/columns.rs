@@ -1,208 +1,219 @@
-//! What the columns of a CSV file mean, by their names, and what a row of it says about a person.
+//! What a row of a CSV file says about a person, under columns whose meaning is known.
 
 use std::borrow::Cow;
 
-use chrono::{DateTime, NaiveDate, NaiveDateTime};
 use serde_json::{Map, Value};
 
-use crate::model::email::{forbidden_in_header, parse_name};
-use crate::model::{EmailAddress, Timestamp};
+use super::export::unescaped;
+use super::format::{Field, Format};
+use super::values::{instant, ip, is_no, is_yes, language, one_line, parse_attributes, parse_tags, squeezed, timezone};
+use crate::model::email::parse_name;
+use crate::model::fault::nearest;
+use crate::model::{Consent, EmailAddress, Fault, Timestamp};
 use crate::store::subscribers::NewSubscriber;
 
-/// Longest language tag (RFC 5646 asks for at least 35).
-const LANGUAGE_CHARS_MAX: usize = 35;
-
-/// What a column holds.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Column {
-    Email,
-    Name,
-    FirstName,
-    LastName,
-    Language,
-    Timezone,
-    Joined,
-    /// A word such as `active` or `cleaned`.
-    Status,
-    /// A yes, or the moment it happened, keeps the person out.
-    OptedOut,
-    /// A no keeps the person out.
-    OptedIn,
-    /// A JSON object of attributes.
-    Attributes,
-    /// Said elsewhere (the List is an argument), or a column without a name.
-    Ignored,
-    /// An attribute of this name.
-    Attribute(String),
+/// The columns of a file.
+pub(super) struct Columns {
+    pub format: Format,
+    /// Their names, as the file has them, and what they hold.
+    pub named: Vec<(String, Field)>,
+    /// What the columns alone say of everybody in the file.
+    whole: Standing,
 }
 
-/// The columns of a file.
-pub(super) struct Columns(Vec<Column>);
+/// What a file says of a person.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Standing {
+    /// They get mail.
+    Active,
+    /// They never confirmed where they come from, so they have not here.
+    Pending,
+    /// They left.
+    OptedOut,
+    /// They must not be mailed at all: the address is dead, they complained, or somebody blocked it.
+    Suppressed,
+}
 
 /// What a row says.
 #[derive(Debug)]
-pub(super) enum Row {
-    /// A person to bring in; `pending` when the file says that they never confirmed.
-    Person {
-        /// The person.
-        new: Box<NewSubscriber>,
-        /// They have not confirmed where they come from, so they have not here.
-        pending: bool,
-    },
-    /// The file says that this person must not be mailed.
-    OptedOut,
+pub(super) struct Row {
+    pub new: NewSubscriber,
+    pub standing: Standing,
+    /// Why they are suppressed.
+    pub why: Option<String>,
+    /// The List it names.
+    pub list: Option<String>,
+    /// What was not understood and is left out.
+    pub notes: Vec<String>,
 }
 
 impl Columns {
-    /// Reads the header; `None` when no column holds addresses.
-    pub(super) fn of(header: &[Cow<'_, str>]) -> Option<Self> {
-        let mut columns: Vec<Column> = header.iter().map(|name| column(name)).collect();
-        let first = columns.iter().position(|column| *column == Column::Email)?;
-        for (i, column) in columns.iter_mut().enumerate() {
-            // A second address column would be a second person.
-            if *column == Column::Email && i != first {
-                *column = Column::Attribute(key(&header[i]));
+    /// Reads the header; nothing when no column holds addresses. `format` overrules what the header looks like, `map` what its columns mean.
+    pub(super) fn of(header: &[Cow<'_, str>], format: Option<Format>, map: &[(String, Field)]) -> Result<Option<Self>, Fault> {
+        let format = format.unwrap_or_else(|| Format::of(header));
+        let mut named: Vec<(String, Field)> = header.iter().map(|name| (one_line(name).trim().to_owned(), format.field(name))).collect();
+        for (column, field) in map {
+            let at = named.iter().position(|(name, _)| squeezed(name) == squeezed(column)).ok_or_else(|| unknown_column(column, &named))?;
+            if *field == Field::Email {
+                // The column that was guessed is no address then.
+                named.iter_mut().filter(|(_, field)| *field == Field::Email).for_each(|(name, field)| *field = attribute(name));
             }
+            named[at].1 = field.clone();
         }
-        Some(Self(columns))
+        let Some(first) = named.iter().position(|(_, field)| *field == Field::Email) else { return Ok(None) };
+        for (name, field) in named.iter_mut().skip(first + 1).filter(|(_, field)| *field == Field::Email) {
+            // A second address column would be a second person.
+            *field = attribute(name);
+        }
+        // Mailchimp's three files differ in this alone.
+        let has = |wanted: &str| named.iter().any(|(name, _)| squeezed(name) == wanted);
+        let whole = match format {
+            Format::Mailchimp if has("cleantime") => Standing::Suppressed,
+            Format::Mailchimp if has("unsubtime") => Standing::OptedOut,
+            _ => Standing::Active,
+        };
+        Ok(Some(Self { format, named, whole }))
+    }
+
+    /// What the columns alone say of everybody, when they say anything.
+    pub(super) fn whole(&self) -> Option<Standing> {
+        (self.whole != Standing::Active).then_some(self.whole)
+    }
+
+    /// The address a row has, as it stands there.
+    pub(super) fn address<'c>(&self, cells: &'c [Cow<'_, str>]) -> &'c str {
+        let at = self.named.iter().position(|(_, field)| *field == Field::Email);
+        at.and_then(|at| cells.get(at)).map_or("", |cell| unescaped(cell.trim()))
     }
 
     /// Reads a row; the error says in words why it is no person.
     pub(super) fn read(&self, cells: &[Cow<'_, str>]) -> Result<Row, String> {
-        if cells.iter().skip(self.0.len()).any(|cell| !cell.trim().is_empty()) {
-            return Err(format!("{} cells under {} columns: a comma that should be quoted?", cells.len(), self.0.len()));
+        if cells.iter().skip(self.named.len()).any(|cell| !cell.trim().is_empty()) {
+            return Err(format!("{} cells under {} columns: a comma that should be quoted?", cells.len(), self.named.len()));
         }
-        let told = || self.0.iter().zip(cells.iter().map(|cell| unescape(cell.trim())));
-        let cell = |wanted: &Column| told().find(|(column, cell)| *column == wanted && !cell.is_empty()).map(|(_, cell)| cell);
-        let email = EmailAddress::parse(cell(&Column::Email).ok_or("no address")?)?;
-        if told().any(|(column, cell)| keeps_out(column, cell)) {
-            return Ok(Row::OptedOut);
-        }
-        let name = match cell(&Column::Name) {
-            Some(name) => parse_name(name)?,
-            None => parse_name(&format!("{} {}", cell(&Column::FirstName).unwrap_or(""), cell(&Column::LastName).unwrap_or("")))?,
+        let told = || self.named.iter().map(|(_, field)| field).zip(cells.iter().map(|cell| unescaped(cell.trim())));
+        let cell = |wanted: &Field| told().find(|(field, cell)| *field == wanted && !cell.is_empty()).map(|(_, cell)| cell);
+        let email = EmailAddress::parse(cell(&Field::Email).ok_or("no address")?)?;
+        let mut notes = Vec::new();
+        let moment = |field: &Field, notes: &mut Vec<String>| {
+            let text = cell(field)?;
+            let at = instant(text, self.format.day_first());
+            note(notes, at.is_none(), field, text);
+            at
         };
-        let mut attributes = match cell(&Column::Attributes) {
-            Some(json) => parse_attributes(json)?,
-            None => Map::new(),
+        let consent = Consent {
+            source: cell(&Field::ConsentSource).map(one_line),
+            asked_at: moment(&Field::AskedAt, &mut notes),
+            asked_ip: cell(&Field::AskedIp).and_then(ip),
+            confirmed_at: moment(&Field::ConfirmedAt, &mut notes),
+            confirmed_ip: cell(&Field::ConfirmedIp).and_then(ip),
+            wording: None,
         };
-        for (column, cell) in told() {
-            if let (Column::Attribute(key), false) = (column, cell.is_empty()) {
-                attributes.insert(key.clone(), Value::String(one_line(cell)));
-            }
-        }
+        let joined_at = moment(&Field::Joined, &mut notes);
+        let (standing, why) = self.standing(told());
         let new = NewSubscriber {
             email,
-            name,
-            attributes,
-            language: cell(&Column::Language).and_then(language),
-            timezone: cell(&Column::Timezone).filter(|zone| zone.parse::<chrono_tz::Tz>().is_ok()).map(str::to_owned),
-            joined_at: cell(&Column::Joined).and_then(instant),
+            name: match cell(&Field::Name) {
+                Some(name) => parse_name(name)?,
+                None => full_name(cell(&Field::FirstName), cell(&Field::LastName))?,
+            },
+            attributes: attributes(cell(&Field::Attributes), told())?,
+            language: kept(&mut notes, &Field::Language, cell(&Field::Language), language),
+            timezone: kept(&mut notes, &Field::Timezone, cell(&Field::Timezone), timezone),
+            joined_at: joined_at.or(consent.asked_at).or(consent.confirmed_at),
+            tags: cell(&Field::Tags).map_or_else(|| Ok(Vec::new()), parse_tags)?,
+            consent: self.with_joined(consent, joined_at).told(),
         };
-        let pending = cell(&Column::Status).is_some_and(|word| matches!(squeezed(word).as_str(), "pending" | "unconfirmed"));
-        Ok(Row::Person { new: Box::new(new), pending })
+        Ok(Row { new, standing, why, list: cell(&Field::List).map(str::to_owned), notes })
+    }
+
+    /// Where a file has one date, it is that of the consent too. Our own has all of them.
+    fn with_joined(&self, consent: Consent, joined_at: Option<Timestamp>) -> Consent {
+        let is_dated = consent.asked_at.is_some() || consent.confirmed_at.is_some() || self.format == Format::Postrider;
+        if is_dated { consent } else { Consent { asked_at: joined_at, ..consent } }
+    }
+
+    /// The worst that any cell says, and the word that says it.
+    fn standing<'c>(&self, told: impl Iterator<Item = (&'c Field, &'c str)>) -> (Standing, Option<String>) {
+        let mut worst = (self.whole, matches!(self.whole, Standing::Suppressed).then(|| "cleaned".to_owned()));
+        for (field, cell) in told.filter(|(_, cell)| !cell.is_empty()) {
+            let said = match field {
+                Field::Status => status(&squeezed(cell), self.format),
+                Field::OptedOut if happened(cell) => Standing::OptedOut,
+                Field::OptedIn if is_no(&squeezed(cell)) => Standing::OptedOut,
+                Field::Bounced if happened(cell) => Standing::Suppressed,
+                _ => Standing::Active,
+            };
+            if said > worst.0 {
+                worst = (said, Some(if *field == Field::Status { one_line(cell) } else { "bounced".to_owned() }));
+            }
+        }
+        worst
     }
 }
 
-/// The column a header cell names, in the words of the common systems.
-fn column(name: &str) -> Column {
-    match squeezed(name).as_str() {
-        "" | "list" | "suppressed" => Column::Ignored,
-        "email" | "emailaddress" | "mail" | "mailaddress" | "emailadresse" | "subscriberemail" | "correo" | "courriel" => Column::Email,
-        "name" | "fullname" | "displayname" | "subscribername" => Column::Name,
-        "firstname" | "givenname" | "fname" | "vorname" => Column::FirstName,
-        "lastname" | "surname" | "familyname" | "lname" | "nachname" => Column::LastName,
-        "language" | "lang" | "locale" => Column::Language,
-        "timezone" | "tz" => Column::Timezone,
-        "created" | "createdat" | "joined" | "joinedat" | "subscribedat" | "signupdate" | "subscriptiondate" | "creationdate"
-        | "optintime" | "addedtime" => Column::Joined,
-        "status" | "state" | "subscriptionstatus" => Column::Status,
-        "unsubscribed" | "unsubscribedat" | "unsubscriptiondate" | "unsubtime" | "cleantime" | "emaildisabled" | "emailblacklisted"
-        | "blocklisted" | "optedout" => Column::OptedOut,
-        "subscribedtoemails" => Column::OptedIn,
-        "attributes" => Column::Attributes,
-        _ => Column::Attribute(key(name)),
+/// A yes, or the moment it happened.
+fn happened(cell: &str) -> bool {
+    is_yes(&squeezed(cell)) || instant(cell, true).is_some()
+}
+
+/// What a status says, in the words of all systems. What nobody knows is taken for active, as the file says nothing against it.
+fn status(word: &str, format: Format) -> Standing {
+    match word {
+        "blocklisted" | "blacklisted" | "blocked" | "bounced" | "hardbounced" | "hardbounce" | "cleaned" | "complained" | "complaint"
+        | "spam" | "spammy" | "abuse" | "suppressed" | "unreachable" | "undeliverable" => Standing::Suppressed,
+        "inactive" if format == Format::Kit => Standing::Pending,
+        "unsubscribed" | "unsub" | "optedout" | "optout" | "inactive" | "disabled" | "cancelled" | "canceled" | "removed" | "deleted"
+        | "archived" => Standing::OptedOut,
+        "pending" | "unconfirmed" | "unactivated" | "waiting" => Standing::Pending,
+        _ => Standing::Active,
     }
 }
 
-/// Lower case, letters and digits only: `E-Mail Address` and `email_address` are one word.
-fn squeezed(text: &str) -> String {
-    text.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
+fn attribute(name: &str) -> Field {
+    Field::Attribute(super::values::key(name))
 }
 
-/// A name templates can use: `Favourite colour` is `subscriber.favourite_colour`.
-fn key(name: &str) -> String {
-    let snake: String = name.trim().chars().map(|c| if c.is_alphanumeric() { c.to_ascii_lowercase() } else { '_' }).collect();
-    snake.trim_matches('_').to_owned()
+fn unknown_column(column: &str, named: &[(String, Field)]) -> Fault {
+    let names = || named.iter().map(|(name, _)| name.as_str()).filter(|name| !name.is_empty());
+    let hint = match nearest(column, names()) {
+        Some(near) => format!("did you mean {near:?}?"),
+        None => format!("its columns are {}", names().take(40).collect::<Vec<_>>().join(", ")),
+    };
+    Fault::error("csv-map", format!("the file has no column {column:?}")).hint(hint)
 }
 
-/// Whether a cell says, unmistakably, that the person must not be mailed.
-fn keeps_out(column: &Column, cell: &str) -> bool {
-    let word = squeezed(cell);
-    match column {
-        Column::Status => matches!(
-            word.as_str(),
-            "unsubscribed"
-                | "unsub"
-                | "optedout"
-                | "blocklisted"
-                | "blacklisted"
-                | "blocked"
-                | "bounced"
-                | "cleaned"
-                | "complained"
-                | "suppressed"
-        ),
-        Column::OptedOut => matches!(word.as_str(), "true" | "yes" | "y" | "1" | "ja" | "oui") || instant(cell).is_some(),
-        Column::OptedIn => matches!(word.as_str(), "false" | "no" | "0"),
-        _ => false,
+fn full_name(first: Option<&str>, last: Option<&str>) -> Result<Option<String>, String> {
+    match (first, last) {
+        (None, None) => Ok(None),
+        (one, other) => parse_name(&format!("{} {}", one.unwrap_or(""), other.unwrap_or(""))),
     }
 }
 
-/// The other half of what export does to cells that a spreadsheet would calculate.
-fn unescape(cell: &str) -> &str {
-    match cell.strip_prefix('\'') {
-        Some(rest) if rest.starts_with(super::export::FORMULA) => rest,
-        _ => cell,
-    }
-}
-
-/// Attributes may end up in a subject, so they have no line breaks either; unlike a name, a note with two lines is no attack.
-fn one_line(text: &str) -> String {
-    text.chars().map(|c| if forbidden_in_header(c) { ' ' } else { c }).collect()
-}
-
-/// An object of strings, numbers and booleans; what is deeper is kept as its JSON text.
-fn parse_attributes(json: &str) -> Result<Map<String, Value>, String> {
-    let object: Map<String, Value> = serde_json::from_str(json).map_err(|_| "the attributes are not a JSON object".to_owned())?;
-    let flat = object.into_iter().filter_map(|(key, value)| match value {
-        Value::Null => None,
-        Value::String(text) => Some((key, Value::String(one_line(&text)))),
-        Value::Array(_) | Value::Object(_) => Some((key, Value::String(value.to_string()))),
-        Value::Bool(_) | Value::Number(_) => Some((key, value)),
-    });
-    Ok(flat.map(|(key, value)| (one_line(&key), value)).collect())
-}
-
-/// A BCP 47 tag, or nothing when it cannot be one.
-fn language(text: &str) -> Option<String> {
-    let tag = text.replace('_', "-");
-    let fits = tag.len() <= LANGUAGE_CHARS_MAX
-        && tag.split('-').all(|part| (1..=8).contains(&part.len()) && part.chars().all(|c| c.is_ascii_alphanumeric()));
-    fits.then_some(tag)
-}
-
-/// A moment as the common systems write it; without a zone it is UTC.
-fn instant(text: &str) -> Option<Timestamp> {
-    if let Ok(at) = DateTime::parse_from_rfc3339(text) {
-        return Some(Timestamp::from_datetime(&at));
-    }
-    let naive = |at: NaiveDateTime| Timestamp::from_datetime(&at.and_utc());
-    let text = text.trim_end_matches(" UTC");
-    for format in ["%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M"] {
-        if let Ok(at) = NaiveDateTime::parse_from_str(text, format) {
-            return Some(naive(at));
+fn attributes<'c>(json: Option<&str>, told: impl Iterator<Item = (&'c Field, &'c str)>) -> Result<Map<String, Value>, String> {
+    let mut attributes = match json {
+        Some(json) => parse_attributes(json)?,
+        None => Map::new(),
+    };
+    for (field, cell) in told {
+        if let (Field::Attribute(key), false) = (field, cell.is_empty()) {
+            attributes.insert(key.clone(), Value::String(one_line(cell)));
         }
     }
-    NaiveDate::parse_from_str(text, "%Y-%m-%d").ok().and_then(|day| day.and_hms_opt(0, 0, 0)).map(naive)
+    Ok(attributes)
+}
+
+/// What `read` makes of a cell; a cell it makes nothing of is noted.
+fn kept(notes: &mut Vec<String>, field: &Field, cell: Option<&str>, read: impl Fn(&str) -> Option<String>) -> Option<String> {
+    let text = cell?;
+    let value = read(text);
+    note(notes, value.is_none(), field, text);
+    value
+}
+
+fn note(notes: &mut Vec<String>, unread: bool, field: &Field, text: &str) {
+    if unread {
+        let shown: String = text.chars().take(60).collect();
+        notes.push(format!("{}: {shown:?} is not understood and left out", field.words()));
+    }
 }

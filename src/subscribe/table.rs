@@ -30,6 +30,8 @@ pub(super) struct Table {
     /// What bytes mean that are not UTF-8.
     fallback: &'static Encoding,
     record: ByteRecord,
+    /// A record that was looked at and is still to be given.
+    ahead: bool,
 }
 
 impl Table {
@@ -37,14 +39,27 @@ impl Table {
     pub(super) fn open(mut input: Box<dyn Read + Send>, file: &Path) -> Result<Self, Fault> {
         let mut prefix = Vec::new();
         input.by_ref().take(PREFIX_BYTES).read_to_end(&mut prefix).map_err(|error| io_fault(file, &error))?;
+        if let Some(mark) = missing_mark(&prefix) {
+            prefix.splice(..0, mark);
+        }
         let (input, prefix, fallback) = decoded(input, prefix);
         let guard = Guard { inner: input, read: 0, allowed: u64::MAX };
         let reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).delimiter(delimiter(&prefix)).from_reader(guard);
-        Ok(Self { file: file.to_owned(), reader, fallback, record: ByteRecord::new() })
+        Ok(Self { file: file.to_owned(), reader, fallback, record: ByteRecord::new(), ahead: false })
+    }
+
+    /// The record that was given last is given again by the next [`Table::next`].
+    pub(super) fn again(&mut self) {
+        self.ahead = true;
     }
 
     /// The next record: its line and its cells. `None` at the end.
     pub(super) fn next(&mut self) -> Result<Option<Record<'_>>, Fault> {
+        if std::mem::take(&mut self.ahead) {
+            let line = self.record.position().map_or(1, csv::Position::line);
+            let fallback = self.fallback;
+            return Ok(Some((line, self.record.iter().map(|cell| text(cell, fallback)).collect())));
+        }
         let start = self.reader.position().clone();
         self.reader.get_mut().allowed = start.byte() + RECORD_BYTES_MAX;
         match self.reader.read_byte_record(&mut self.record) {
@@ -114,6 +129,18 @@ fn decoded(input: Box<dyn Read + Send>, prefix: Vec<u8>) -> (Box<dyn Read + Send
             let fallback = guess(&prefix);
             (whole(prefix.clone()), prefix, fallback)
         }
+    }
+}
+
+/// The mark that UTF-16 lacks: text of the West has a NUL in every second byte, and no other file begins with a whole line of such.
+fn missing_mark(prefix: &[u8]) -> Option<[u8; 2]> {
+    let line = &prefix[..prefix.len().min(64) & !1];
+    let nul = |offset: usize| !line.is_empty() && line.iter().skip(offset).step_by(2).all(|byte| *byte == 0);
+    let text = |offset: usize| line.iter().skip(offset).step_by(2).all(|byte| *byte != 0);
+    match () {
+        () if nul(1) && text(0) => Some([0xff, 0xfe]),
+        () if nul(0) && text(1) => Some([0xfe, 0xff]),
+        () => None,
     }
 }
 

@@ -19,6 +19,8 @@ use proptest::prelude::*;
 
 use crate::support::store::Place;
 
+mod segments;
+
 const MINUTE: Duration = Duration::from_secs(60);
 const CONFIRMED: SubscriptionState = SubscriptionState::Confirmed;
 
@@ -36,14 +38,7 @@ fn email(text: &str) -> EmailAddress {
 }
 
 fn ann(name: &str) -> NewSubscriber {
-    NewSubscriber {
-        email: email(&format!("{name}@example.org")),
-        name: None,
-        attributes: serde_json::Map::new(),
-        language: None,
-        timezone: None,
-        joined_at: None,
-    }
+    NewSubscriber::new(email(&format!("{name}@example.org")))
 }
 
 fn frozen(number: u64) -> Frozen {
@@ -81,6 +76,7 @@ fn letter(lists: &[&str]) -> NewIssue {
         lists: lists.iter().map(|id| list(id)).collect(),
         scheduled_at: None,
         hold: None,
+        only: None,
     }
 }
 
@@ -576,11 +572,11 @@ async fn the_dry_run_and_the_issue_agree_about_everybody() {
     desk.leave(desk.id_of("left@example.org").await).await;
     desk.store.suppress(&email("dead@example.org"), "complaint", at(1)).await.unwrap();
     let lists = [list("a"), list("b"), list("a")];
-    let audience = desk.store.audience(&lists).await.unwrap();
-    assert_eq!(audience, Audience { recipients: 4, pending: 1, unsubscribed: 1, suppressed: 1 });
-    let mut members = desk.store.audience_members(&lists, "", 4).await.unwrap();
+    let audience = desk.store.audience(&lists, None).await.unwrap();
+    assert_eq!(audience, Audience { recipients: 4, pending: 1, unsubscribed: 1, suppressed: 1, outside: 0 });
+    let mut members = desk.store.audience_members(&lists, None, "", 4).await.unwrap();
     let last = members.last().unwrap().email.clone();
-    members.extend(desk.store.audience_members(&lists, &last, 100).await.unwrap());
+    members.extend(desk.store.audience_members(&lists, None, &last, 100).await.unwrap());
     let lines: Vec<_> =
         members.iter().map(|m| format!("{} as of {}: {}", m.email, m.list, m.left_out.as_deref().unwrap_or("gets it"))).collect();
     insta::assert_snapshot!(lines.join("\n"), @r"

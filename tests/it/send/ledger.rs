@@ -100,14 +100,7 @@ pub fn list() -> ListId {
 }
 
 pub fn reader(address: &str, name: Option<&str>) -> NewSubscriber {
-    NewSubscriber {
-        email: EmailAddress::parse(address).unwrap(),
-        name: name.map(str::to_owned),
-        attributes: serde_json::Map::new(),
-        language: None,
-        timezone: None,
-        joined_at: None,
-    }
+    NewSubscriber { name: name.map(str::to_owned), ..NewSubscriber::new(EmailAddress::parse(address).unwrap()) }
 }
 
 pub fn letter(html: &str) -> NewIssue {
@@ -135,7 +128,16 @@ pub fn letter(html: &str) -> NewIssue {
         language: None,
         test: false,
     };
-    NewIssue { digest: None, subject: "Hello".into(), frozen, articles: Vec::new(), lists: vec![list()], scheduled_at: None, hold: None }
+    NewIssue {
+        digest: None,
+        subject: "Hello".into(),
+        frozen,
+        articles: Vec::new(),
+        lists: vec![list()],
+        scheduled_at: None,
+        hold: None,
+        only: None,
+    }
 }
 
 pub fn to(server: &Server) -> Relay {

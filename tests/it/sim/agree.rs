@@ -62,14 +62,7 @@ impl Both {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(&StoreUrl::Sqlite(folder.path().join("p.db")), BEGIN).await.unwrap();
         let people = people(READERS);
-        let row = |person: &postrider::model::Subscriber| NewSubscriber {
-            email: person.email.clone(),
-            name: None,
-            attributes: serde_json::Map::new(),
-            language: None,
-            timezone: None,
-            joined_at: None,
-        };
+        let row = |person: &postrider::model::Subscriber| NewSubscriber::new(person.email.clone());
         let rows: Vec<NewSubscriber> = people.iter().map(row).collect();
         store.upsert_subscribers(&rows, &list(), SubscriptionState::Confirmed, "test", false, BEGIN).await.unwrap();
         let issue = NewIssue {
@@ -80,6 +73,7 @@ impl Both {
             lists: vec![list()],
             scheduled_at: None,
             hold: None,
+            only: None,
         };
         assert_eq!(store.create_issue(&issue, BEGIN).await.unwrap(), ISSUE);
         let books = Books::new(ISSUE, people, list(), letter(), BEGIN);
