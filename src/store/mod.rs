@@ -2,6 +2,7 @@
 
 pub mod deliveries;
 pub mod issues;
+pub mod listeners;
 pub mod lists;
 pub mod meta;
 pub mod numbers;

@@ -1,9 +1,10 @@
 //! The links in mails. GET shows a page with a button; only POST acts (RFC 8058 POSTs by itself).
 
 use axum::extract::{Path, State as Shared};
-use axum::http::StatusCode;
+use axum::http::{StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 
+use super::headers::MAIL_CSP;
 use super::{State, context, page};
 use crate::compose::{Compiled, Reader};
 use crate::model::SubscriptionState;
@@ -67,7 +68,7 @@ pub async fn preferences_post(Shared(state): Shared<State>, Path(token): Path<St
 pub async fn view(Shared(state): Shared<State>, Path(token): Path<String>) -> Response {
     let Some(grant) = state.desk.key.verify(Purpose::View, &token) else { return invalid(&state) };
     match rendered(&state, &grant).await {
-        Ok(Some(html)) => Html(html).into_response(),
+        Ok(Some(html)) => ([(header::CONTENT_SECURITY_POLICY, MAIL_CSP)], Html(html)).into_response(),
         Ok(None) => invalid(&state),
         Err(error) => {
             tracing::error!("an issue cannot be shown: {error:#}");
