@@ -7,6 +7,7 @@ use std::sync::{Arc, LazyLock};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
+use crate::fetch::Fetch;
 use crate::inbox::Inbox;
 use crate::model::link::LinkKey;
 use crate::model::{Clock, Timestamp};
@@ -55,6 +56,8 @@ pub struct App {
     pub key: LinkKey,
     /// Template sources by name.
     pub templates: Arc<BTreeMap<String, String>>,
+    /// Reaches other servers.
+    pub fetch: Fetch,
 }
 
 impl App {
@@ -69,7 +72,8 @@ impl App {
             tracing::info!("{said}");
         }
         let key = store.link_key().await?;
-        Ok(Self { config: Arc::new(config), clock, store, key, templates: Arc::new(templates) })
+        let fetch = Fetch::guarded(Some(config.site.url.as_str()), &config.allow_private)?;
+        Ok(Self { config: Arc::new(config), clock, store, key, templates: Arc::new(templates), fetch })
     }
 
     /// What the service's loops share.
@@ -81,6 +85,7 @@ impl App {
             key: self.key.clone(),
             templates: self.templates.clone(),
             site: worker::PublishedSite::default(),
+            fetch: self.fetch.clone(),
         }
     }
 
@@ -109,6 +114,9 @@ impl App {
             let listener = listen(self.config.listen).await?;
             listening(listener.local_addr()?);
             tasks.spawn(web::serve(listener, desk.clone(), inbox, stop.clone()));
+            if inbox_absent {
+                tasks.spawn(worker::keep_hubs(desk.clone(), stop.clone()));
+            }
         }
         if let Some(address) = self.config.metrics.filter(|_| inbox_absent) {
             let listener = listen(address).await.map_err(|error| error.context("[metrics] listen"))?;

@@ -8,9 +8,13 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use futures_util::StreamExt;
+use ipnet::IpNet;
+pub use reqwest::Method;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
-use reqwest::header::{HeaderMap, LOCATION};
+use reqwest::header::LOCATION;
+pub use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use reqwest::redirect::Policy;
 use url::{Host, Url};
 
@@ -18,6 +22,8 @@ use url::{Host, Url};
 pub const BODY_BYTES_MAX: usize = 10 * 1024 * 1024;
 /// For one request with all its redirects and its whole body.
 const TIME_MAX: Duration = Duration::from_secs(20);
+/// The answer to a [`Fetch::tell`] is a status and a few words; more is not read.
+const ANSWER_BYTES_MAX: usize = 64 * 1024;
 /// What browsers follow is more; what honest sites need is two.
 const REDIRECTS_MAX: usize = 5;
 
@@ -25,7 +31,23 @@ const REDIRECTS_MAX: usize = 5;
 #[derive(Debug, Clone)]
 pub struct Fetch {
     client: reqwest::Client,
-    allow_private: bool,
+    allowed: Allowed,
+}
+
+/// Networks that may be reached although they are not public.
+type Allowed = Arc<[IpNet]>;
+
+/// Something to tell another server. It is not followed elsewhere.
+#[derive(Debug, Clone)]
+pub struct Message {
+    /// GET or POST.
+    pub method: Method,
+    /// Where to.
+    pub url: Url,
+    /// Its headers.
+    pub headers: HeaderMap,
+    /// Its body.
+    pub body: Bytes,
 }
 
 /// What came back, whatever the status.
@@ -67,16 +89,39 @@ pub enum FetchError {
 impl Fetch {
     /// A fetcher that names itself and `site` (an address people can write to about us). With `allow_private` nothing is refused: for tests and intranets.
     pub fn new(site: Option<&str>, allow_private: bool) -> Result<Self, FetchError> {
+        let all = [IpAddr::V4(Ipv4Addr::UNSPECIFIED), IpAddr::V6(Ipv6Addr::UNSPECIFIED)].map(|ip| IpNet::new_assert(ip, 0));
+        Self::guarded(site, if allow_private { &all } else { &[] })
+    }
+
+    /// The same, but of the addresses that are not public only those in `allowed` may be reached.
+    pub fn guarded(site: Option<&str>, allowed: &[IpNet]) -> Result<Self, FetchError> {
+        let allowed: Allowed = allowed.into();
         let contact = site.map(|site| format!(" (+{site})")).unwrap_or_default();
         let client = reqwest::Client::builder()
             .user_agent(format!("postrider/{}{contact}", env!("CARGO_PKG_VERSION")))
-            .dns_resolver(Arc::new(Guard { allow_private }))
+            .dns_resolver(Arc::new(Guard { allowed: allowed.clone() }))
             .redirect(Policy::none())
             .referer(false)
             .no_proxy()
             .build()
             .map_err(|error| FetchError::Connection(in_words(&error)))?;
-        Ok(Self { client, allow_private })
+        Ok(Self { client, allowed })
+    }
+
+    /// Tells another server something, within all limits but without following it elsewhere; a long answer is refused.
+    pub async fn tell(&self, message: Message) -> Result<Response, FetchError> {
+        let exchange = async {
+            check_address(&message.url, &self.allowed)?;
+            let request = self.client.request(message.method, message.url.clone()).headers(message.headers).body(message.body);
+            let answer = request.send().await.map_err(connection)?;
+            read(message.url, answer, ANSWER_BYTES_MAX).await
+        };
+        tokio::time::timeout(TIME_MAX, exchange).await.unwrap_or(Err(FetchError::Timeout))
+    }
+
+    /// The checks an address must pass before anything is resolved or connected to.
+    pub fn check(&self, url: &Url) -> Result<(), FetchError> {
+        check_address(url, &self.allowed)
     }
 
     /// Fetches `url`, following redirects, within all limits.
@@ -90,11 +135,11 @@ impl Fetch {
     async fn follow(&self, url: &Url) -> Result<Response, FetchError> {
         let mut url = url.clone();
         for _ in 0..=REDIRECTS_MAX {
-            check_address(&url, self.allow_private)?;
+            check_address(&url, &self.allowed)?;
             let answer = self.client.get(url.clone()).send().await.map_err(connection)?;
             match redirect(&url, &answer)? {
                 Some(next) => url = next,
-                None => return read(url, answer).await,
+                None => return read(url, answer, BODY_BYTES_MAX).await,
             }
         }
         Err(FetchError::Redirects)
@@ -102,13 +147,13 @@ impl Fetch {
 }
 
 /// Reads the body piece by piece, so that a small file that unpacks to a huge one stops at the limit.
-async fn read(url: Url, answer: reqwest::Response) -> Result<Response, FetchError> {
+async fn read(url: Url, answer: reqwest::Response, bytes_max: usize) -> Result<Response, FetchError> {
     let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
     let mut body = Vec::new();
     let mut pieces = answer.bytes_stream();
     while let Some(piece) = pieces.next().await {
         let piece = piece.map_err(connection)?;
-        if body.len() + piece.len() > BODY_BYTES_MAX {
+        if body.len() + piece.len() > bytes_max {
             return Err(FetchError::TooLarge);
         }
         body.extend_from_slice(&piece);
@@ -127,7 +172,7 @@ fn redirect(from: &Url, answer: &reqwest::Response) -> Result<Option<Url>, Fetch
 }
 
 /// The checks a request must pass before anything is resolved or connected to.
-fn check_address(url: &Url, allow_private: bool) -> Result<(), FetchError> {
+fn check_address(url: &Url, allowed: &[IpNet]) -> Result<(), FetchError> {
     if !matches!(url.scheme(), "http" | "https") {
         return Err(FetchError::Address(format!("{}: is not http or https", url.scheme())));
     }
@@ -141,25 +186,29 @@ fn check_address(url: &Url, allow_private: bool) -> Result<(), FetchError> {
         Some(Host::Ipv4(ip)) => IpAddr::V4(ip),
         Some(Host::Ipv6(ip)) => IpAddr::V6(ip),
     };
-    if allow_private || is_public(ip) { Ok(()) } else { Err(FetchError::Private(ip.to_string())) }
+    if may_reach(ip, allowed) { Ok(()) } else { Err(FetchError::Private(ip.to_string())) }
 }
 
 /// Resolves names and refuses those with any address in a private network; the connection goes to the addresses checked here.
 struct Guard {
-    allow_private: bool,
+    allowed: Allowed,
 }
 
 impl Resolve for Guard {
     fn resolve(&self, name: Name) -> Resolving {
-        let allow_private = self.allow_private;
+        let allowed = self.allowed.clone();
         Box::pin(async move {
             let found: Vec<SocketAddr> = tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
-            if !allow_private && !found.iter().all(|address| is_public(address.ip())) {
+            if !found.iter().all(|address| may_reach(address.ip(), &allowed)) {
                 return Err(FetchError::Private(name.as_str().to_owned()).into());
             }
             Ok(Box::new(found.into_iter()) as Addrs)
         })
     }
+}
+
+fn may_reach(ip: IpAddr, allowed: &[IpNet]) -> bool {
+    is_public(ip) || allowed.iter().any(|network| network.contains(&ip))
 }
 
 /// Whether an address is on the public internet (IANA special-purpose registries).

@@ -21,4 +21,5 @@ pub mod subscribe;
 pub mod telemetry;
 pub mod template;
 pub mod web;
+pub mod websub;
 pub mod worker;

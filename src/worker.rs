@@ -2,26 +2,32 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, RwLock};
+use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
 use crate::digest::{self, Choice, Press};
+use crate::fetch::Fetch;
 use crate::model::digest::Approval;
+use crate::model::feed::Hub;
 use crate::model::link::LinkKey;
 use crate::model::{Clock, Digest, IssueId, ListId, Notice, Subscriber, Timestamp};
 use crate::store::Store;
 use crate::store::runs::RunResult;
 use crate::store::sign_ups::{Answer, NoticeIssue};
 use crate::subscribe::join::PATIENCE;
+use crate::websub::{self, Topic};
 use crate::{content, feed, schedule, send, subscribe, template};
 
 /// How often the content folder is looked at for changes.
 const CONTENT_LOOK: Duration = Duration::from_secs(2);
 /// How often Schedules are looked at: a Run starts at most this late.
 const SCHEDULE_LOOK: Duration = Duration::from_millis(500);
+/// How often is looked who has not been told of a change yet.
+const HUB_LOOK: Duration = Duration::from_secs(5);
 
 /// What a process does: `run --roles web,schedule,send`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,18 +52,31 @@ impl Role {
 
 /// The published site as it is now; replaced whole when content changes.
 #[derive(Debug, Clone, Default)]
-pub struct PublishedSite(Arc<RwLock<Arc<feed::Site>>>);
+pub struct PublishedSite(watch::Sender<Arc<feed::Site>>);
+
+/// Tells when the site is published anew.
+pub type Changes = watch::Receiver<Arc<feed::Site>>;
 
 impl PublishedSite {
     /// The site as it is now.
     pub fn get(&self) -> Arc<feed::Site> {
-        self.0.read().map(|site| site.clone()).unwrap_or_default()
+        self.0.borrow().clone()
     }
 
+    /// What tells when it is published anew.
+    pub fn changes(&self) -> Changes {
+        self.0.subscribe()
+    }
+
+    /// Replaces it; nobody is told of a site that is the same.
     fn set(&self, site: feed::Site) {
-        if let Ok(mut current) = self.0.write() {
-            *current = Arc::new(site);
-        }
+        self.0.send_if_modified(|current| {
+            let changed = **current != site;
+            if changed {
+                *current = Arc::new(site);
+            }
+            changed
+        });
     }
 }
 
@@ -101,6 +120,8 @@ pub struct Desk {
     pub templates: Arc<BTreeMap<String, String>>,
     /// What the web role serves.
     pub site: PublishedSite,
+    /// Reaches other servers.
+    pub fetch: Fetch,
 }
 
 impl Desk {
@@ -144,6 +165,54 @@ pub async fn keep_published(desk: Desk, out: Option<PathBuf>, stop: Cancellation
         }
     }
     Ok(())
+}
+
+/// The feed documents that have a hub, by their addresses.
+pub fn topics(config: &Config, site: &feed::Site) -> BTreeMap<String, Topic> {
+    let own = Hub::Own.address(&config.site);
+    let topic = |page: &feed::Page| -> Option<(String, Topic)> {
+        let (about, feed::Body::Bytes(body)) = (page.feed.as_ref()?, &page.body) else { return None };
+        let hub = about.hub.clone()?;
+        let topic = Topic { url: about.url.clone(), is_ours: hub == own, hub, content_type: page.content_type, body: body.clone() };
+        Some((about.url.clone(), topic))
+    };
+    site.values().filter_map(topic).collect()
+}
+
+/// Tells hubs, and the subscribers of our own, what has changed; at once when the site is published anew, and again when somebody could
+/// not be reached.
+pub async fn keep_hubs(desk: Desk, stop: CancellationToken) -> anyhow::Result<()> {
+    let mut changes = desk.site.changes();
+    loop {
+        let site = changes.borrow_and_update().clone();
+        let topics = topics(&desk.config, &site);
+        let mut noted = false;
+        loop {
+            if let Err(error) = tell_hubs(&desk, &topics, &mut noted).await {
+                tracing::warn!("hubs were not told of changes: {error}");
+            }
+            tokio::select! {
+                () = stop.cancelled() => return Ok(()),
+                changed = changes.changed() => match changed {
+                    Ok(()) => break,
+                    Err(_) => return Ok(()),
+                },
+                () = tokio::time::sleep(HUB_LOOK), if !topics.is_empty() => {}
+            }
+        }
+    }
+}
+
+/// Notes, once, what has changed, and tells whoever is to be told by now.
+async fn tell_hubs(desk: &Desk, topics: &BTreeMap<String, Topic>, noted: &mut bool) -> crate::store::Result<()> {
+    if topics.is_empty() {
+        return Ok(());
+    }
+    if !*noted {
+        websub::note(&desk.store, topics.values(), desk.clock.now()).await?;
+        *noted = true;
+    }
+    websub::tell(&desk.store, &desk.fetch, topics, &desk.clock).await
 }
 
 /// Fires due Runs until told to stop; Runs that a crash left open come first.

@@ -10,11 +10,11 @@ use super::reader::{Section, did_you_mean};
 use super::sections::{self, Known};
 use super::source::Source;
 use super::tree::{Entry, Node, Origin, Value, from_table};
-use super::{Config, OnUnknown, SendPolicy, StoreUrl, beside, dkim, env, relay, store};
-use crate::model::{Fault, Faults};
+use super::{Config, OnUnknown, SendPolicy, StoreUrl, beside, dkim, env, relay, store, web};
+use crate::model::{Fault, Faults, Feed};
 
 /// Sections that stand once, and sections that repeat.
-const TABLES: [&str; 8] = ["site", "content", "templates", "store", "web", "metrics", "send", "dkim"];
+const TABLES: [&str; 9] = ["site", "content", "templates", "store", "web", "metrics", "fetch", "send", "dkim"];
 const ARRAYS: [&str; 5] = ["relay", "list", "digest", "feed", "source"];
 /// What the address of the web server is without a word.
 const LISTEN: &str = "127.0.0.1:4000";
@@ -114,7 +114,8 @@ fn read(root: &Root<'_>, file: &Path) -> Option<Config> {
     let content_dir = folder(root, "content", "content", file);
     let templates_dir = folder(root, "templates", "templates", file);
     let store = finish(root.table("store"), |s| store::read(s, file));
-    let listen = finish(root.table("web"), |s| s.parsed("listen", "bad-value", listen));
+    let (listen, web) = finish(root.table("web"), |s| (s.parsed("listen", "bad-value", listen), web::read(s)));
+    let allow_private = finish(root.table("fetch"), |s| web::networks(s, "allow_private"));
     let metrics = finish(root.table("metrics"), metrics);
     let send = SendPolicy { on_unknown: finish(root.table("send"), on_unknown) };
     let dkim = root.entry("dkim").and_then(|_| finish(root.table("dkim"), |s| dkim::read(s, file)));
@@ -128,8 +129,8 @@ fn read(root: &Root<'_>, file: &Path) -> Option<Config> {
     let known = Known { lists: ids(root, "list"), sources: [vec!["own".to_owned()], ids(root, "source")].concat() };
     let zone = site.as_ref().map_or(Tz::UTC, |site| site.timezone);
     let digests = every(root, "digest", |s| sections::digest(s, zone, &known));
-    let mut feeds = every(root, "feed", |s| sections::feed(s, &known));
-    if feeds.is_empty() {
+    let (mut feeds, gone_feeds) = feeds(root, &known);
+    if feeds.is_empty() && !gone_feeds.contains(&"main".to_owned()) {
         feeds.push(sections::main_feed());
     }
     for (section, key) in [("relay", "name"), ("list", "id"), ("digest", "id"), ("feed", "id"), ("source", "id")] {
@@ -143,6 +144,8 @@ fn read(root: &Root<'_>, file: &Path) -> Option<Config> {
         templates_dir,
         store: store.unwrap_or_else(|| StoreUrl::Sqlite(beside(file, "postrider.db"))),
         listen: listen.or_else(|| LISTEN.parse().ok())?,
+        web,
+        allow_private,
         metrics,
         send,
         dkim: dkim.map(Arc::new),
@@ -150,6 +153,7 @@ fn read(root: &Root<'_>, file: &Path) -> Option<Config> {
         lists,
         digests,
         feeds,
+        gone_feeds,
         sources,
     })
 }
@@ -164,6 +168,13 @@ fn finish<T>(section: Section<'_>, read: impl FnOnce(&Section<'_>) -> T) -> T {
 /// Reads every `[[name]]` that can be read.
 fn every<T>(root: &Root<'_>, name: &str, read: impl Fn(&Section<'_>) -> Option<T>) -> Vec<T> {
     root.array(name).into_iter().filter_map(|section| finish(section, &read)).collect()
+}
+
+/// The feeds that are published, and the ids of those that are gone.
+fn feeds(root: &Root<'_>, known: &Known) -> (Vec<Feed>, Vec<String>) {
+    let ids = ids(root, "feed");
+    let (gone, live): (Vec<_>, Vec<_>) = every(root, "feed", |s| sections::feed(s, known, &ids)).into_iter().partition(|(_, gone)| *gone);
+    (live.into_iter().map(|(feed, _)| feed).collect(), gone.into_iter().map(|(feed, _)| feed.id).collect())
 }
 
 /// `dir` of a section, beside config.toml.

@@ -10,13 +10,17 @@ mod source;
 mod starter;
 mod store;
 mod tree;
+mod web;
 
 pub use starter::starter;
 pub use store::{PostgresUrl, StoreUrl};
+pub use web::WebPolicy;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+use ipnet::IpNet;
 
 use crate::model::feed::Feed;
 use crate::model::source::Source;
@@ -42,6 +46,10 @@ pub struct Config {
     pub store: StoreUrl,
     /// `[web] listen`.
     pub listen: SocketAddr,
+    /// The rest of `[web]`.
+    pub web: WebPolicy,
+    /// `[fetch] allow_private`: networks that may be reached although they are not public.
+    pub allow_private: Vec<IpNet>,
     /// `[metrics] listen`; nothing is served without it.
     pub metrics: Option<SocketAddr>,
     /// `[send]`.
@@ -56,6 +64,8 @@ pub struct Config {
     pub digests: Vec<Digest>,
     /// `[[feed]]`.
     pub feeds: Vec<Feed>,
+    /// Ids of Feeds that are gone for good.
+    pub gone_feeds: Vec<String>,
     /// `[[source]]`.
     pub sources: Vec<Source>,
 }

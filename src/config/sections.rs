@@ -10,7 +10,7 @@ use super::beside;
 use super::reader::{Section, Text, did_you_mean, with_hint};
 use super::tree::Value;
 use crate::model::digest::{Approval, Missed};
-use crate::model::feed::{Feed, FeedFormat};
+use crate::model::feed::{Feed, FeedFormat, Hub};
 use crate::model::list::{OptIn, parse_id};
 use crate::model::source::{Source as ImportSource, SourceKind};
 use crate::model::{Digest, Fault, List, ListId, Mailbox, Schedule, Segment, Site};
@@ -129,8 +129,8 @@ fn segment(section: &Section<'_>, text: &Text<'_>, lists: &[String]) -> Option<S
     }
 }
 
-/// Reads one `[[feed]]`.
-pub(super) fn feed(section: &Section<'_>, known: &Known) -> Option<Feed> {
+/// Reads one `[[feed]]`, and whether it is gone for good. `ids` are those of all feeds.
+pub(super) fn feed(section: &Section<'_>, known: &Known, ids: &[String]) -> Option<(Feed, bool)> {
     const FORMATS: [(&str, FeedFormat); 3] = [("rss", FeedFormat::Rss), ("atom", FeedFormat::Atom), ("json", FeedFormat::Json)];
     let id = section.required("id", "id = \"main\"", |s, key| s.parsed(key, "bad-id", parse_id));
     let title = section.line_or_none("title");
@@ -145,15 +145,44 @@ pub(super) fn feed(section: &Section<'_>, known: &Known) -> Option<Feed> {
     let sources = references(section, section.texts("sources"), &known.sources, "source");
     let limit = section.count("limit", 30, 1..=FEED_LIMIT_MAX);
     let full = section.flag("full", true);
-    let hub = section.parsed("hub", "bad-url", http_url).map(String::from);
-    section.without_effect("hub", "feeds announce the hub, but it is not told of changes");
-    Some(Feed { id: id?, title, formats, tags, sources, authors, limit, full, hub })
+    let hub = section.parsed("hub", "bad-url", |text| match text {
+        "self" => Ok(Hub::Own),
+        text => http_url(text).map(|url| Hub::At(url.into())),
+    });
+    let gone = section.flag("gone", false);
+    let was = former_ids(section, ids);
+    Some((Feed { id: id?, title, formats, tags, sources, authors, limit, full, hub, was }, gone))
+}
+
+/// `was`: ids that no feed has any more.
+fn former_ids(section: &Section<'_>, ids: &[String]) -> Vec<String> {
+    let mut former = Vec::new();
+    for text in section.texts("was") {
+        let Some(id) = section.check(parse_id(&text.value), "bad-id", text.origin) else { continue };
+        if ids.contains(&id) {
+            let fault = Fault::error("duplicate-id", format!("there still is a [[feed]] with the id {id:?}"));
+            section.fault_at(fault.hint("`was` names ids this feed had before"), text.origin);
+        }
+        former.push(id);
+    }
+    former
 }
 
 /// The feed of a configuration that declares none: everything, in all formats.
 pub(super) fn main_feed() -> Feed {
     let formats = vec![FeedFormat::Rss, FeedFormat::Atom, FeedFormat::Json];
-    Feed { id: "main".to_owned(), title: None, formats, tags: vec![], sources: vec![], authors: vec![], limit: 30, full: true, hub: None }
+    Feed {
+        id: "main".to_owned(),
+        title: None,
+        formats,
+        tags: vec![],
+        sources: vec![],
+        authors: vec![],
+        limit: 30,
+        full: true,
+        hub: None,
+        was: vec![],
+    }
 }
 
 /// Reads one `[[source]]`.

@@ -25,7 +25,7 @@ pub(super) struct Channel<'a> {
     pub folders: Vec<String>,
     pub formats: &'a [FeedFormat],
     pub full: bool,
-    pub hub: Option<&'a str>,
+    pub hub: Option<String>,
     /// Newest first.
     pub entries: Vec<&'a Entry>,
     pub limit: usize,
@@ -60,7 +60,7 @@ impl<'a> Channel<'a> {
             folders: if feed.id == "main" { vec![String::new(), own] } else { vec![own] },
             formats: &feed.formats,
             full: feed.full,
-            hub: feed.hub.as_deref(),
+            hub: feed.hub.as_ref().map(|hub| hub.address(site)),
             entries: entries.iter().filter(|entry| takes(feed, entry)).collect(),
             limit: feed.limit.max(1),
             archived: true,
@@ -78,7 +78,7 @@ impl<'a> Channel<'a> {
             folders: vec![folder],
             formats: &like.formats,
             full: like.full,
-            hub: like.hub.as_deref(),
+            hub: like.hub.as_ref().map(|hub| hub.address(site)),
             entries,
             limit: like.limit.max(1),
             archived: false,
@@ -137,10 +137,15 @@ impl Document<'_> {
         self.channel.url(&self.path)
     }
 
+    /// The hub it announces; an archive never changes and has none.
+    pub fn hub(&self) -> Option<&str> {
+        self.channel.hub.as_deref().filter(|_| !self.archive)
+    }
+
     /// Links every format has: (rel, href).
     pub fn links(&self) -> Vec<(&'static str, String)> {
         let mut links = vec![("self", self.url())];
-        links.extend(self.channel.hub.filter(|_| !self.archive).map(|hub| ("hub", hub.to_owned())));
+        links.extend(self.hub().map(|hub| ("hub", hub.to_owned())));
         links.extend((self.archive || self.older.is_some()).then(|| ("current", self.channel.current(self.format))));
         links.extend(self.older.clone().map(|older| ("prev-archive", older)));
         links

@@ -86,7 +86,7 @@ pub(super) fn render(document: &Document) -> Result<Vec<u8>, String> {
         icon: site.icon.as_ref().and_then(|icon| uri(icon, Some(&site.url))),
         authors: vec![Author { name: site.author.as_deref().unwrap_or(&site.title) }],
         language: &site.language,
-        hubs: channel.hub.iter().filter(|_| !document.archive).map(|url| Hub { kind: "WebSub", url }).collect(),
+        hubs: document.hub().map(|url| Hub { kind: "WebSub", url }).into_iter().collect(),
         items: document.entries.iter().map(|entry| item(channel, entry)).collect(),
     };
     serde_json::to_vec(&feed).map_err(|error| error.to_string())

@@ -2,20 +2,23 @@
 
 mod atom;
 mod channel;
+pub mod delta;
 mod entry;
 mod html;
 mod json;
 mod pages;
 mod rss;
+mod styles;
 mod text;
 mod topics;
 mod write;
 
 use std::collections::BTreeMap;
 
+use bytes::Bytes;
 use rayon::prelude::*;
 
-use self::channel::{Channel, Document};
+use self::channel::Channel;
 use self::entry::Entry;
 use self::pages::{Alternate, Press};
 use self::topics::Topic;
@@ -30,13 +33,28 @@ pub struct Page {
     pub content_type: &'static str,
     /// Its bytes.
     pub body: Body,
+    /// Of a feed document: what those who serve it must know.
+    pub feed: Option<Document>,
+}
+
+/// What a feed document says of itself, for those who serve it and tell hubs of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Document {
+    /// Its format.
+    pub format: FeedFormat,
+    /// Its own address (`rel=self`).
+    pub url: String,
+    /// The hub it announces.
+    pub hub: Option<String>,
+    /// The newest change among its entries; never the time of a build.
+    pub changed: Timestamp,
 }
 
 /// Where the bytes of a published file are.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Body {
     /// Made by us.
-    Bytes(Vec<u8>),
+    Bytes(Bytes),
     /// Copied as it is from this file.
     File(std::path::PathBuf),
 }
@@ -51,7 +69,7 @@ pub fn publish(config: &Config, library: &Library, now: Timestamp) -> Result<Sit
     check_paths(&entries)?;
     let topics = topics::topics(&entries);
     let channels = channels(config, &entries, &topics);
-    let documents: Vec<Document> = channels.iter().flat_map(Channel::documents).collect();
+    let documents: Vec<channel::Document> = channels.iter().flat_map(Channel::documents).collect();
     let press = Press::new(config, &entries, &alternates(config, &channels))?;
     let mut site: Site = press.redirects()?.into_iter().collect();
     site.extend(press.files(&topics)?);
@@ -122,7 +140,7 @@ fn label(format: FeedFormat) -> &'static str {
     }
 }
 
-fn render(document: &Document) -> Result<pages::File, Faults> {
+fn render(document: &channel::Document) -> Result<pages::File, Faults> {
     let content_type = match document.format {
         FeedFormat::Rss => "application/rss+xml; charset=utf-8",
         FeedFormat::Atom => "application/atom+xml; charset=utf-8",
@@ -130,7 +148,13 @@ fn render(document: &Document) -> Result<pages::File, Faults> {
     };
     let failed = |error: String| Fault::error("feed-failed", format!("cannot write /{}: {error}", document.path));
     let bytes = document.render().map_err(failed)?;
-    Ok((document.path.clone(), Page { content_type, body: Body::Bytes(bytes) }))
+    let about = Document {
+        format: document.format,
+        url: document.url(),
+        hub: document.hub().map(str::to_owned),
+        changed: Timestamp::from_datetime(&document.changed()),
+    };
+    Ok((document.path.clone(), Page { content_type, body: Body::Bytes(bytes.into()), feed: Some(about) }))
 }
 
 /// Two Articles at one path would hide one of them.

@@ -1,6 +1,7 @@
 //! The archive for people: a page per Article, lists, the overview of feeds, redirects. Links among pages are relative, so the
 //! site works under any address and in a preview; canonical addresses are absolute.
 
+use std::borrow::Cow;
 use std::path::Path;
 
 use rayon::prelude::*;
@@ -8,6 +9,7 @@ use serde::Serialize;
 use tera::{Context, Tera, Value};
 
 use super::entry::Entry;
+use super::styles::Styles;
 use super::text::{encode, escape, rfc3339};
 use super::topics::{self, Kind, Topic};
 use super::{Body, Page};
@@ -87,14 +89,20 @@ pub(super) struct Press<'a> {
     tera: Tera,
     entries: &'a [Entry],
     cards: Vec<Value>,
-    stylesheet: String,
+    /// The bodies of the entries, with classes in place of inline styles.
+    bodies: Vec<Cow<'a, str>>,
+    /// Where the stylesheet is, and what it says.
+    stylesheet: (String, String),
 }
 
 impl<'a> Press<'a> {
     /// Loads the templates.
     pub fn new(config: &'a Config, entries: &'a [Entry], alternates: &[Alternate]) -> Result<Self, Faults> {
         let mut tera = template::engine(&template::load(&config.templates_dir)?)?;
-        let stylesheet = format!("assets/site-{}.css", super::text::hash(STYLESHEET));
+        let styles = Styles::default();
+        let bodies = entries.par_iter().map(|entry| styles.as_classes(&entry.article.html)).collect();
+        let rules = format!("{STYLESHEET}{}", styles.rules());
+        let stylesheet = format!("assets/site-{}.css", super::text::hash(&rules));
         let site = &config.site;
         let shared = tera.global_context();
         shared.insert("stylesheet", &stylesheet);
@@ -107,7 +115,7 @@ impl<'a> Press<'a> {
             }),
         );
         let cards = entries.par_iter().map(|entry| Value::from_serializable(&card(config, entry))).collect();
-        Ok(Self { config, tera, entries, cards, stylesheet })
+        Ok(Self { config, tera, entries, cards, bodies, stylesheet: (stylesheet, rules) })
     }
 
     /// Every page and every file beside them.
@@ -119,7 +127,7 @@ impl<'a> Press<'a> {
             topics.par_iter().map(|topic| self.list(&topic.folder, Some(topic), &topic.members)).collect();
         files.extend(lists?.into_iter().flatten());
         files.push(self.overview(topics)?);
-        files.push((self.stylesheet.clone(), page("text/css; charset=utf-8", STYLESHEET.to_owned())));
+        files.push((self.stylesheet.0.clone(), page("text/css; charset=utf-8", self.stylesheet.1.clone())));
         files.push(("sitemap.xml".to_owned(), page("application/xml; charset=utf-8", self.sitemap())));
         Ok(files)
     }
@@ -150,7 +158,7 @@ impl<'a> Press<'a> {
         let mut context = Context::new();
         context.insert("page", &head);
         context.insert_value("article", self.cards[at].clone());
-        context.insert_value("html", Value::safe_string(&self.local(&article.html, &root)));
+        context.insert_value("html", Value::safe_string(&self.local(&self.bodies[at], &root)));
         context.insert("newer", &own(at.checked_sub(1)));
         context.insert("older", &own(Some(at + 1)));
         let mut files = vec![(path, page(HTML, self.render("web/article.html", &context)?))];
@@ -298,12 +306,12 @@ fn root_of(path: &str) -> String {
 }
 
 fn page(content_type: &'static str, text: String) -> Page {
-    Page { content_type, body: Body::Bytes(text.into_bytes()) }
+    Page { content_type, body: Body::Bytes(text.into()), feed: None }
 }
 
 fn copy(file: &Path) -> Page {
     let name = file.to_string_lossy();
-    Page { content_type: content_type(&name), body: Body::File(file.to_owned()) }
+    Page { content_type: content_type(&name), body: Body::File(file.to_owned()), feed: None }
 }
 
 /// By its name; a type nobody knows is only offered for download.

@@ -60,7 +60,7 @@ fn write_over(site: &Site, out: &Path) -> io::Result<usize> {
     let written: io::Result<Vec<bool>> = site.par_iter().map(|(path, page)| put(&out.join(path), &page.body)).collect();
     changed += written?.into_iter().filter(|&changed| changed).count();
     changed += remove(out, &gone)?;
-    put(&out.join(MANIFEST), &Body::Bytes(manifest_of(site)?))?;
+    put(&out.join(MANIFEST), &Body::Bytes(manifest_of(site)?.into()))?;
     Ok(changed)
 }
 

@@ -1,5 +1,7 @@
 //! Feed: a document we publish.
 
+use super::site::Site;
+
 /// The formats a Feed is published in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum FeedFormat {
@@ -50,6 +52,30 @@ pub struct Feed {
     pub limit: usize,
     /// Whole articles, or summaries only.
     pub full: bool,
-    /// WebSub hub to announce.
-    pub hub: Option<String>,
+    /// WebSub hub to announce and to tell of changes.
+    pub hub: Option<Hub>,
+    /// Ids it had before: what was published under them leads here.
+    pub was: Vec<String>,
+}
+
+/// Who tells subscribers of a Feed that it has changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Hub {
+    /// Our own, at `/hub` of the site.
+    Own,
+    /// Somebody else's, at this address.
+    At(String),
+}
+
+impl Hub {
+    /// Where our own hub is, from the site's root.
+    pub const PATH: &str = "hub";
+
+    /// Its address.
+    pub fn address(&self, site: &Site) -> String {
+        match self {
+            Self::Own => site.absolute(Self::PATH),
+            Self::At(url) => url.clone(),
+        }
+    }
 }

@@ -3,6 +3,7 @@
 pub mod deliveries;
 pub mod imports;
 pub mod issues;
+pub mod listeners;
 pub mod lists;
 pub mod meta;
 pub mod numbers;

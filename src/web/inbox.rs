@@ -5,6 +5,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use mail_parser::{Address, Message, MessageParser};
 
+use super::headers::{FRAME_CSP, MAIL_CSP};
 use super::{State, context, page};
 use crate::content;
 use crate::digest::{self, Choice, Press};
@@ -16,8 +17,6 @@ const SHOWN: usize = 200;
 /// People who do not exist, with the traits that break templates: a name, none, and one written from right to left.
 const SAMPLE_READERS: [(&str, &str); 3] =
     [("ann@example.org", "Ann Example"), ("nameless@example.org", ""), ("dalia@example.org", "داليا")];
-/// A mail is shown as mail programs show it: pictures load, nothing runs, and no frame but ours may hold it.
-const MAIL_CSP: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src * data:; sandbox allow-popups; frame-ancestors 'self'";
 
 /// What the pages show of a message.
 #[derive(serde::Serialize)]
@@ -68,7 +67,7 @@ pub async fn message(Shared(state): Shared<State>, Path(seq): Path<u64>, Query(q
     context.insert("mail", &shown(&caught));
     context.insert("part", &part);
     context.insert("body", &body);
-    page(&state, "web/message.html", &context)
+    ([(header::CONTENT_SECURITY_POLICY, FRAME_CSP)], page(&state, "web/message.html", &context)).into_response()
 }
 
 /// The HTML part, for the sandboxed frame.

@@ -1,9 +1,10 @@
 //! The links in mails. GET shows a page with a button; only POST acts (RFC 8058 POSTs by itself).
 
 use axum::extract::{Path, State as Shared};
-use axum::http::StatusCode;
+use axum::http::{StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 
+use super::headers::MAIL_CSP;
 use super::tongue::{Tongue, context};
 use super::{State, page};
 use crate::compose::{Compiled, Languages, Reader};
@@ -73,7 +74,7 @@ pub async fn preferences_post(Shared(state): Shared<State>, tongue: Tongue, Path
 pub async fn view(Shared(state): Shared<State>, tongue: Tongue, Path(token): Path<String>) -> Response {
     let Some(grant) = state.desk.key.verify(Purpose::View, &token) else { return invalid(&state, &tongue) };
     match rendered(&state, &grant).await {
-        Ok(Some(html)) => Html(html).into_response(),
+        Ok(Some(html)) => ([(header::CONTENT_SECURITY_POLICY, MAIL_CSP)], Html(html)).into_response(),
         Ok(None) => invalid(&state, &tongue),
         Err(error) => {
             tracing::error!("an issue cannot be shown: {error:#}");

@@ -1,35 +1,57 @@
-//! HTTP: the published site, the links in mails, and the local inbox of `dev`.
+//! HTTP: the published site, the hub, the links in mails, and the local inbox of `dev`.
 //!
-//! A GET never changes state: link scanners follow every link in a mail. Handlers that change something answer POST and end in `_post`.
+//! Every request comes in through the door (door.rs). All routes stand in [`router`], all headers in headers.rs.
+//! A GET, HEAD or OPTIONS never changes state: link scanners follow every link in a mail. Handlers that change something answer POST
+//! and end in `_post`.
 
+mod accept;
+mod answer;
 pub mod client;
+mod door;
+mod files;
+mod headers;
+mod health;
+mod hub;
 mod inbox;
 mod join;
 mod limits;
 mod links;
+mod listen;
 pub mod metrics;
+mod shelf;
 mod site;
 mod tongue;
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use axum::Router;
-use axum::http::{HeaderName, HeaderValue, header};
+use axum::http::{StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
+use hyper_util::service::TowerToHyperService;
+use sha2::{Digest as _, Sha256};
 use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tower_http::limit::RequestBodyLimitLayer;
-use tower_http::set_header::SetResponseHeaderLayer;
 
 use crate::inbox::Inbox;
 use crate::template;
-use crate::worker::Desk;
+use crate::worker::{Changes, Desk};
+use door::Hall;
+use shelf::{Shelf, Shelves};
 
-/// Forms here have two fields; anything larger is not for us.
+/// Forms here have a few fields; anything larger is not for us.
 const BODY_BYTES_MAX: usize = 64 * 1024;
-/// Nothing from elsewhere, no script, no frame around us. Highlighted code in articles carries inline styles.
-const CSP: &str = "default-src 'none'; style-src 'self' 'unsafe-inline'; img-src * data:; frame-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'self'";
+/// Requests to the hub whose callbacks are being asked; further ones are told to come back.
+const HUB_REQUESTS_MAX: usize = 32;
+
+/// The stylesheet of our own pages, and its path from the root: the name changes with the content.
+const STYLESHEET: &str = include_str!("../../assets/pages.css");
+static STYLESHEET_PATH: LazyLock<String> = LazyLock::new(|| {
+    let digits: String = Sha256::digest(STYLESHEET).iter().take(4).map(|byte| format!("{byte:02x}")).collect();
+    format!("assets/pages-{digits}.css")
+});
 
 /// What handlers share.
 #[derive(Clone)]
@@ -38,19 +60,41 @@ struct State {
     inbox: Option<Inbox>,
     tera: Arc<tera::Tera>,
     limits: limits::Limits,
+    shelves: Shelves,
+    hub_requests: Arc<Semaphore>,
+    stop: CancellationToken,
 }
 
 /// Serves until `stop` is cancelled; open requests are finished.
 pub async fn serve(listener: TcpListener, desk: Desk, inbox: Option<Inbox>, stop: CancellationToken) -> anyhow::Result<()> {
     let tera = Arc::new(template::engine(&desk.templates)?);
-    let router = router(State { desk, inbox, tera, limits: limits::Limits::default() });
-    axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned()).await?;
+    let (shelves, mut changes) = (Shelves::default(), desk.site.changes());
+    let site = changes.borrow_and_update().clone();
+    refill(&shelves, site).await?;
+    let policy = desk.config.web.clone();
+    let prefix = desk.config.site.url.path().to_owned();
+    let keeper = tokio::spawn(keep_shelves(shelves.clone(), changes, stop.clone()));
+    let hub_requests = Arc::new(Semaphore::new(HUB_REQUESTS_MAX));
+    let router = router(State { desk, inbox, tera, limits: limits::Limits::default(), shelves: shelves.clone(), hub_requests, stop: stop.clone() });
+    let hall = Hall {
+        shelves,
+        router: TowerToHyperService::new(router),
+        trusted: policy.trusted_proxies.clone(),
+        prefix,
+        request_within: policy.request_within,
+    };
+    listen::serve(listener, Arc::new(hall), &policy, stop).await;
+    keeper.await??;
     Ok(())
 }
 
+/// Every route. What is on none of them is a file of the site, or nothing.
 fn router(state: State) -> Router {
     let mut router = Router::new()
-        .route("/healthz", get(async || "ok\n"))
+        .route("/healthz", get(health::alive))
+        .route("/readyz", get(health::ready))
+        .route("/hub", post(hub::request_post))
+        .route(&format!("/{}", *STYLESHEET_PATH), get(stylesheet))
         .route("/unsubscribe/{token}", get(links::unsubscribe).post(links::unsubscribe_post))
         .route("/resubscribe/{token}", get(links::unsubscribe).post(links::resubscribe_post))
         .route("/preferences/{token}", get(links::preferences).post(links::preferences_post))
@@ -62,20 +106,42 @@ fn router(state: State) -> Router {
     if state.inbox.is_some() {
         router = router
             .route("/dev/inbox", get(inbox::list))
-            .route("/dev/inbox/clear", axum::routing::post(inbox::clear_post))
-            .route("/dev/inbox/deliver/{digest}", axum::routing::post(inbox::deliver_post))
+            .route("/dev/inbox/clear", post(inbox::clear_post))
+            .route("/dev/inbox/deliver/{digest}", post(inbox::deliver_post))
             .route("/dev/inbox/{seq}", get(inbox::message))
             .route("/dev/inbox/{seq}/html", get(inbox::html))
             .route("/dev/inbox/{seq}/source", get(inbox::source));
     }
-    let fixed = |name: HeaderName, value: &'static str| SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value));
-    router
-        .fallback(site::file)
-        .layer(fixed(header::CONTENT_SECURITY_POLICY, CSP))
-        .layer(fixed(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
-        .layer(fixed(header::REFERRER_POLICY, "no-referrer"))
-        .layer(RequestBodyLimitLayer::new(BODY_BYTES_MAX))
-        .with_state(state)
+    router.fallback(site::file).layer(RequestBodyLimitLayer::new(BODY_BYTES_MAX)).with_state(state)
+}
+
+/// Makes the shelf of a site.
+async fn refill(shelves: &Shelves, site: Arc<crate::feed::Site>) -> anyhow::Result<()> {
+    let old = shelves.get();
+    shelves.set(tokio::task::spawn_blocking(move || Shelf::new(&site, &old)).await?);
+    Ok(())
+}
+
+/// Follows the published site, and packs in the background what is on the shelf.
+async fn keep_shelves(shelves: Shelves, mut changes: Changes, stop: CancellationToken) -> anyhow::Result<()> {
+    loop {
+        let (shelf, enough) = (shelves.get(), stop.child_token());
+        let packing = tokio::task::spawn_blocking({
+            let enough = enough.clone();
+            move || shelf.pack(&enough)
+        });
+        let changed = tokio::select! {
+            changed = changes.changed() => changed.is_ok(),
+            () = stop.cancelled() => false,
+        };
+        enough.cancel();
+        packing.await?;
+        if !changed {
+            return Ok(());
+        }
+        let now = changes.borrow_and_update().clone();
+        refill(&shelves, now).await?;
+    }
 }
 
 /// A page of ours from a template under `web/`.
@@ -84,7 +150,7 @@ fn page(state: &State, name: &str, context: &tera::Context) -> Response {
         Ok(html) => Html(html).into_response(),
         Err(error) => {
             tracing::error!("the page {name} cannot be made: {error}");
-            (axum::http::StatusCode::INTERNAL_SERVER_ERROR, "this page cannot be shown; the log says why\n").into_response()
+            (StatusCode::INTERNAL_SERVER_ERROR, "this page cannot be shown; the log says why\n").into_response()
         }
     }
 }
@@ -96,5 +162,11 @@ fn context(state: &State) -> tera::Context {
     context.insert("site_title", &site.title);
     context.insert("site_url", site.url.as_str());
     context.insert("language", &site.language);
+    context.insert("stylesheet", &format!("{}{}", site.url.path(), *STYLESHEET_PATH));
     context
+}
+
+async fn stylesheet() -> Response {
+    let headers = [(header::CONTENT_TYPE, "text/css; charset=utf-8"), (header::CACHE_CONTROL, "public, max-age=31536000, immutable")];
+    (headers, STYLESHEET).into_response()
 }

@@ -1,81 +1,128 @@
-//! The published site, from memory: strong validators, 304, and the feeds' own media types.
+//! The published site for every request no route is made for: its files, its old addresses, and the page that says there is none.
 
-use std::hash::{Hash as _, Hasher as _};
+use std::borrow::Cow;
+use std::sync::Arc;
 
+use axum::body::Body;
 use axum::extract::State as Shared;
-use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
+use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
 
 use super::State;
-use crate::feed::{Body, Page};
+use super::answer::answer;
+use super::headers::Dressed;
+use super::shelf::{Item, Shelf};
+use crate::config::Config;
+use crate::model::feed::{Feed, FeedFormat};
 
-/// A file of the site, or a page that says there is none.
+/// What files of the site may be asked with.
+const METHODS: &str = "GET, HEAD, OPTIONS";
+/// What a path in `Location` writes otherwise.
+const UNSAFE: &AsciiSet =
+    &CONTROLS.add(b' ').add(b'"').add(b'#').add(b'<').add(b'>').add(b'?').add(b'`').add(b'{').add(b'}').add(b'%').add(b'\\');
+
+/// A file of the site, where else it is, or a page that says there is none.
 pub async fn file(Shared(state): Shared<State>, method: Method, uri: Uri, headers: HeaderMap) -> Response {
-    if method != Method::GET && method != Method::HEAD {
-        return (StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD\n").into_response();
+    let shelf = state.shelves.get();
+    let Some(path) = path_of(uri.path()) else { return missing(&shelf) };
+    if !matches!(method, Method::GET | Method::HEAD | Method::OPTIONS) {
+        return (StatusCode::METHOD_NOT_ALLOWED, [(header::ALLOW, METHODS)], "only GET and HEAD\n").into_response();
     }
-    let site = state.desk.site.get();
-    let Some(path) = percent_encoding::percent_decode_str(uri.path()).decode_utf8().ok() else {
-        return StatusCode::BAD_REQUEST.into_response();
+    let inside = if path.is_empty() || path.ends_with('/') { path.to_string() } else { format!("{path}/") };
+    if let Some(item) = shelf.get(&path) {
+        return give(item, &method, &headers).await;
+    }
+    match shelf.get(&format!("{inside}index.html")) {
+        Some(item) if inside == *path => give(item, &method, &headers).await,
+        Some(_) => moved(&state.desk.config, &inside),
+        None => former(&state.desk.config, &path, &shelf).unwrap_or_else(|| missing(&shelf)),
+    }
+}
+
+/// The path of a file as the shelf knows it; nothing for what no file of ours can be called. It is decoded once, and what is not the one
+/// way to write a path (`//`, `.`, `..`, a backslash, NUL) leads nowhere: there is no second name to slip past a check with.
+pub(super) fn path_of(raw: &str) -> Option<Cow<'_, str>> {
+    let path = percent_decode_str(raw.strip_prefix('/')?).decode_utf8().ok()?;
+    let odd = path.starts_with('/') || path.contains("//") || path.contains(['\\', '\0']);
+    let leaves = path.split('/').any(|part| part == ".." || part == ".");
+    (!odd && !leaves).then_some(path)
+}
+
+async fn give(item: &Item, method: &Method, headers: &HeaderMap) -> Response {
+    if *method == Method::OPTIONS {
+        return options(item);
+    }
+    let mut response = match item {
+        Item::Ready(ready) => answer(ready, headers).map(Body::from),
+        Item::Large(large) => super::files::answer(large, method, headers).await,
     };
-    // The site may live under a prefix (https://example.org/letter/); here it is served at the root and at that prefix.
-    let prefix = state.desk.config.site.url.path();
-    let path = path.strip_prefix(prefix).unwrap_or(&path).trim_start_matches('/');
-    let candidates = [path.to_owned(), format!("{}index.html", slashed(path))];
-    match candidates.iter().find_map(|name| site.get(name).map(|page| (name, page))) {
-        Some((name, _)) if name != path && !path.is_empty() && !path.ends_with('/') => redirect(uri.path()),
-        Some((_, page)) => send(page, &headers).await,
-        None => missing(&site, &headers).await,
+    response.extensions_mut().insert(Dressed);
+    response
+}
+
+/// What may be asked; for feeds also what a browser asks before a page elsewhere may read them.
+fn options(item: &Item) -> Response {
+    let mut response = (StatusCode::NO_CONTENT, [(header::ALLOW, METHODS)]).into_response();
+    if matches!(item, Item::Ready(ready) if ready.feed.is_some()) {
+        let allowed = [
+            (header::ACCESS_CONTROL_ALLOW_ORIGIN, "*"),
+            (header::ACCESS_CONTROL_ALLOW_METHODS, METHODS),
+            (header::ACCESS_CONTROL_ALLOW_HEADERS, "A-IM, If-Modified-Since, If-None-Match"),
+            (header::ACCESS_CONTROL_MAX_AGE, "86400"),
+        ];
+        response.headers_mut().extend(allowed.map(|(name, value)| (name, HeaderValue::from_static(value))));
     }
+    response
 }
 
-/// `a` → `a/`, the root stays empty.
-fn slashed(path: &str) -> String {
-    if path.is_empty() || path.ends_with('/') { path.to_owned() } else { format!("{path}/") }
-}
-
-/// `/a` → `/a/`: only ever a path of this site, never another host.
-fn redirect(path: &str) -> Response {
-    let to = format!("/{}/", path.trim_matches('/'));
+/// Leads to another path of this site, never to another host: it begins with one slash, the site's own prefix.
+fn moved(config: &Config, path: &str) -> Response {
+    let to = format!("{}{}", config.site.url.path(), utf8_percent_encode(path, UNSAFE));
     (StatusCode::MOVED_PERMANENTLY, [(header::LOCATION, to)]).into_response()
 }
 
-async fn send(page: &Page, headers: &HeaderMap) -> Response {
-    let bytes = match &page.body {
-        Body::Bytes(bytes) => bytes.clone(),
-        Body::File(file) => match tokio::fs::read(file).await {
-            Ok(bytes) => bytes,
-            Err(_) => return StatusCode::NOT_FOUND.into_response(),
-        },
+/// The answer at an address a feed had: where it is now, or that it is gone.
+fn former(config: &Config, path: &str, shelf: &Shelf) -> Option<Response> {
+    let (id, rest) = match path.strip_prefix("feeds/") {
+        Some(below) => below.split_once('/').unwrap_or((below, "")),
+        None => ("main", path),
     };
-    let tag = etag(&bytes);
-    let known = headers.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok());
-    let validators = [(header::ETAG, tag.clone()), (header::CACHE_CONTROL, "public, max-age=300".to_owned())];
-    if known.is_some_and(|known| known.split(',').any(|one| one.trim().trim_start_matches("W/") == tag || one.trim() == "*")) {
-        return (StatusCode::NOT_MODIFIED, validators).into_response();
+    let at_root = !path.starts_with("feeds/");
+    if at_root && !is_window(rest) {
+        return None;
     }
-    (validators, [(header::CONTENT_TYPE, page.content_type), (header::ACCESS_CONTROL_ALLOW_ORIGIN, "*")], bytes).into_response()
+    if config.gone_feeds.iter().any(|gone| gone == id) {
+        return Some(
+            (StatusCode::GONE, "This feed has ended and will not come back. Please remove it from your reader.\n").into_response(),
+        );
+    }
+    let feed = config.feeds.iter().find(|feed| feed.was.iter().any(|was| was == id))?;
+    Some(moved(config, &now_at(feed, rest, shelf)))
 }
 
-async fn missing(site: &crate::feed::Site, headers: &HeaderMap) -> Response {
-    match site.get("404.html") {
-        Some(page) => {
-            let mut response = send(page, headers).await;
-            *response.status_mut() = StatusCode::NOT_FOUND;
-            response
+/// Where the document `rest` of a renamed feed is now; its first format when it has none of that name.
+fn now_at(feed: &Feed, rest: &str, shelf: &Shelf) -> String {
+    let folder = if feed.id == "main" && is_window(rest) { String::new() } else { format!("feeds/{}/", feed.id) };
+    let same = format!("{folder}{rest}");
+    if shelf.get(&same).is_some() {
+        return same;
+    }
+    let folder = if feed.id == "main" { String::new() } else { format!("feeds/{}/", feed.id) };
+    format!("{folder}{}", feed.formats.first().map_or("", |format| format.file_name()))
+}
+
+/// Whether a document with this name is the current one of a feed, not an archive.
+fn is_window(name: &str) -> bool {
+    [FeedFormat::Rss, FeedFormat::Atom, FeedFormat::Json].iter().any(|format| format.file_name() == name)
+}
+
+fn missing(shelf: &Arc<Shelf>) -> Response {
+    match shelf.get("404.html") {
+        Some(Item::Ready(ready)) => {
+            let page = [(header::CONTENT_TYPE, ready.content_type)];
+            (StatusCode::NOT_FOUND, page, Body::from(ready.plain.body.clone())).into_response()
         }
-        None => (StatusCode::NOT_FOUND, "there is no such page here\n").into_response(),
+        _ => (StatusCode::NOT_FOUND, "there is no such page here\n").into_response(),
     }
-}
-
-/// A strong validator of the content: the same bytes have the same tag after a restart.
-fn etag(bytes: &[u8]) -> String {
-    // SipHash with its fixed default keys, twice with different prefixes: 128 bits, stable over restarts of the same build.
-    let half = |salt: u8| {
-        let mut hasher = std::hash::DefaultHasher::new();
-        salt.hash(&mut hasher);
-        bytes.hash(&mut hasher);
-        hasher.finish()
-    };
-    format!("\"{:016x}{:016x}\"", half(0), half(1))
 }

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use postrider::config::{self, Config};
+use postrider::model::feed::Hub;
 use postrider::model::relay::{Rate, TlsMode, WarmUp, of_domain};
 use postrider::model::{Faults, ListId};
 use secrecy::ExposeSecret;
@@ -348,5 +349,30 @@ fn header_breaking_characters_are_refused_wherever_they_could_reach_a_header() {
             assert!(load(&format!("{SITE}{text}"), &[]).is_err(), "{text}");
         }
         assert!(load(&SITE.replace("\"T\"", &format!("\"T{bad}x\"")), &[]).is_err());
+    }
+}
+
+#[test]
+fn proxies_hubs_and_former_feeds_are_read_and_their_faults_named() {
+    let text = format!(
+        "{SITE}[web]\ntrusted_proxies = [\"127.0.0.1\", \"10.0.0.0/8\", \"fd00::/8\"]\nconnections = 50\n[fetch]\nallow_private = [\"192.168.7.0/24\"]\n\
+         [[feed]]\nid = \"harbour\"\nwas = [\"port\", \"main\"]\nhub = \"self\"\n[[feed]]\nid = \"boats\"\ngone = true\n"
+    );
+    let (config, faults) = load(&text, &[]).unwrap();
+    assert_eq!(faults, Faults::default());
+    assert_eq!((config.web.trusted_proxies.len(), config.web.connections, config.allow_private.len()), (3, 50, 1));
+    assert_eq!(config.feeds.iter().map(|feed| feed.id.as_str()).collect::<Vec<_>>(), ["harbour"], "a feed that is gone is not published");
+    assert_eq!((config.feeds[0].was.join(" "), config.feeds[0].hub.clone()), ("port main".to_owned(), Some(Hub::Own)));
+    assert_eq!(config.gone_feeds, ["boats"]);
+    for (wrong, code) in [
+        ("[web]\ntrusted_proxies = [\"10.0.0.0/33\"]\n", "bad-value"),
+        ("[web]\ntrusted_proxies = [\"proxy.example.com\"]\n", "bad-value"),
+        ("[web]\nconnections = 0\n", "bad-value"),
+        ("[fetch]\nallow_private = \"127.0.0.1\"\n", "wrong-type"),
+        ("[[feed]]\nid = \"a\"\nwas = [\"b\"]\n[[feed]]\nid = \"b\"\n", "duplicate-id"),
+        ("[[feed]]\nid = \"a\"\nwas = [\"B!\"]\n", "bad-id"),
+        ("[[feed]]\nid = \"a\"\nhub = \"hub.example.com\"\n", "bad-url"),
+    ] {
+        assert_eq!(codes(&load(&format!("{SITE}{wrong}"), &[])), [code], "{wrong}");
     }
 }

@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use chrono::{DateTime, FixedOffset};
-use postrider::config::{Config, OnUnknown, SendPolicy, StoreUrl};
+use postrider::config::{Config, OnUnknown, SendPolicy, StoreUrl, WebPolicy};
 use postrider::feed::{self, Body, Site as Files};
 use postrider::model::article::{Asset, Image, MailOptions, Origin};
-use postrider::model::feed::{Feed, FeedFormat};
+use postrider::model::feed::{Feed, FeedFormat, Hub};
 use postrider::model::{Article, ArticleId, Library, Site, Timestamp};
 use proptest::prelude::*;
 
@@ -37,6 +37,7 @@ fn feed_of(id: &str) -> Feed {
         limit: 30,
         full: true,
         hub: None,
+        was: Vec::new(),
     }
 }
 
@@ -58,6 +59,8 @@ fn config_at(url: &str) -> Config {
         templates_dir: PathBuf::from("no-such-folder"),
         store: StoreUrl::Sqlite(PathBuf::from("postrider.db")),
         listen: "127.0.0.1:4000".parse().unwrap(),
+        web: WebPolicy::default(),
+        allow_private: Vec::new(),
         metrics: None,
         send: SendPolicy { on_unknown: OnUnknown::Resend },
         dkim: None,
@@ -65,6 +68,7 @@ fn config_at(url: &str) -> Config {
         lists: Vec::new(),
         digests: Vec::new(),
         feeds: vec![feed_of("main")],
+        gone_feeds: Vec::new(),
         sources: Vec::new(),
     }
 }
@@ -435,7 +439,7 @@ fn percent(part: &str) -> String {
 #[test]
 fn every_feed_is_valid_and_has_every_entry() {
     let mut config = config();
-    config.feeds[0].hub = Some("https://hub.example.org/".to_owned());
+    config.feeds[0].hub = Some(Hub::At("https://hub.example.org/".to_owned()));
     let site = publish(&config, rich());
     // main twice, tags Sea, R&D and 日本語, authors Ann, Bo and the foreign feed: each in three formats.
     assert_eq!(check_feeds(&site, "https://example.org/"), 3 * (2 + 3 + 3));
@@ -834,7 +838,7 @@ fn check_well_formed(site: &Files) {
             parse_xml(text);
         }
         if path.ends_with("rss.xml") || path.ends_with("atom.xml") || path.ends_with("feed.json") {
-            feed_rs::parser::parse(bytes.as_slice()).unwrap_or_else(|error| panic!("{path}: {error}\n{text}"));
+            feed_rs::parser::parse(&bytes[..]).unwrap_or_else(|error| panic!("{path}: {error}\n{text}"));
         }
         if path.ends_with("rss.xml") {
             text.parse::<rss::Channel>().unwrap_or_else(|error| panic!("{path}: {error}"));
@@ -892,7 +896,7 @@ fn ten_thousand_articles_measured() {
 // ---- writing ----
 
 fn page(text: &str) -> feed::Page {
-    feed::Page { content_type: "text/plain", body: Body::Bytes(text.as_bytes().to_vec()) }
+    feed::Page { content_type: "text/plain", body: Body::Bytes(text.as_bytes().to_vec().into()), feed: None }
 }
 
 fn files(list: &[(&str, &str)]) -> Files {

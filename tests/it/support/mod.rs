@@ -1,6 +1,7 @@
 //! What tests share.
 #![allow(dead_code)]
 
+pub mod http;
 pub mod postgres;
 pub mod smtp;
 pub mod store;
