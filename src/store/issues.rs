@@ -125,11 +125,11 @@ impl Store {
         row.map(issue_row).transpose()
     }
 
-    /// The newest Issues first, without notices.
+    /// The newest Issues first; a notice only while it is paused, which somebody should know.
     pub async fn issues(&self, limit: u32) -> Result<Vec<IssueRow>> {
         let mut tx = self.engine.read().await?;
         let rows = tx
-            .rows::<Columns>(format!("SELECT {COLUMNS} FROM issues WHERE notice IS NULL ORDER BY id DESC LIMIT $1"), args![limit])
+            .rows::<Columns>(format!("SELECT {COLUMNS} FROM issues WHERE notice IS NULL OR status = 'paused' ORDER BY id DESC LIMIT $1"), args![limit])
             .await?;
         rows.into_iter().map(issue_row).collect()
     }
