@@ -90,7 +90,7 @@ async fn flask_websub_subscribes_is_told_of_a_change_and_leaves() {
         served.changed("/atom.xml", &tag).await;
         // Flask-WebSub passes on only what its secret has signed.
         let told = peer.says().await;
-        assert_eq!((&told["event"], &told["titles"][0]), (&"content".into(), &"On tides".into()), "{told}");
+        assert!(told["event"] == "content" && told["titles"].as_array().unwrap().contains(&title.into()), "{title}: {told}");
     }
     peer.tell("unsubscribe").await;
     assert_eq!(peer.says().await["event"], "unsubscribe");

@@ -149,12 +149,14 @@ impl Served {
         ask(self.address, "POST", path, &[], body).await
     }
 
-    /// Waits until every encoding is there.
+    /// Waits until the main feeds are there in every encoding.
     pub async fn packed(&self) {
-        until("the feed is packed", async || {
-            (self.get("/rss.xml", &[("Accept-Encoding", "br")]).await.header("content-encoding") == "br").then_some(())
-        })
-        .await;
+        for path in ["/rss.xml", "/atom.xml", "/feed.json"] {
+            until("the feeds are packed", async || {
+                (self.get(path, &[("Accept-Encoding", "br")]).await.header("content-encoding") == "br").then_some(())
+            })
+            .await;
+        }
     }
 
     /// Waits until `path` has another ETag than `tag`; gives the answer.
