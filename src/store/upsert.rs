@@ -154,7 +154,8 @@ fn decide(known: &mut HashMap<String, Known>, key: &str, n: usize, row: &NewSubs
     let changed = merge(person, row);
     person.state = Some(moved(before, how.state));
     let touched = changed || person.state != before;
-    person.changed |= changed || (touched && tag.is_some_and(|tag| add_tag(person, tag)));
+    let tagged = touched && tag.is_some_and(|tag| add_tag(person, tag));
+    person.changed |= changed || tagged;
     if leaves {
         return Upserted::Unsubscribed;
     }

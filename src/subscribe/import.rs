@@ -190,6 +190,7 @@ pub async fn import_parts(
         }
         let mut remarks = std::mem::take(&mut batch.remarks);
         write(store, batch, how, import.as_ref(), &mut report, &mut remarks).await?;
+        remarks.sort_by_key(|remark| remark.line);
         progress(Progress { rows: report.rows, remarks: &remarks });
     }
     let read = reader.await.unwrap_or_else(|_| Err(Fault::error("csv-read", "the reader stopped unexpectedly")));

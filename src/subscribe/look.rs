@@ -5,6 +5,7 @@ use super::format::{Field, Format};
 use super::import::{Import, header};
 use super::parts::Part;
 use super::table::Table;
+use super::values::tags_cell;
 use crate::model::Fault;
 
 /// Rows that are shown.
@@ -77,7 +78,7 @@ fn person(row: Row) -> Sample {
     tell("language", row.new.language);
     tell("timezone", row.new.timezone);
     tell("joined", row.new.joined_at.map(|at| at.rfc3339()));
-    tell("tags", Some(row.new.tags.join(", ")).filter(|tags| !tags.is_empty()));
+    tell("tags", Some(tags_cell(&row.new.tags)).filter(|tags| !tags.is_empty()));
     for (key, value) in row.new.attributes {
         let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
         tell(&format!("attr.{key}"), Some(text));

@@ -290,7 +290,7 @@ fn an_import_shows_what_the_file_is_taken_for_before_it_writes() {
     let (out, error) = desk.fails(&[&args[..], &["--confirmed"]].concat(), 0);
     assert!(out.contains("3 rows: 2 new, 1 suppressed (never mailed)."), "{out}");
     assert!(timeless(&error).contains("postrider subscribers undo import:TODAY-1"), "{error}");
-    let said = desk.ok(&["subscribers", "undo", &error.split("undo ").nth(1).unwrap().trim()]);
+    let said = desk.ok(&["subscribers", "undo", error.split("undo ").nth(1).unwrap().trim()]);
     assert_eq!(said, "taken back: 2 people, 2 subscriptions, 0 pending again\n");
     assert_eq!(desk.json(&["--json", "subscribers", "list"]), serde_json::json!([]));
     assert_eq!(desk.json(&["--json", "suppressions"]).as_array().unwrap().len(), 1, "what is dead stays dead");

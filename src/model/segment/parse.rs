@@ -36,12 +36,27 @@ const FIELDS: [&str; 15] = [
     "confirmed",
     "sent",
     "last_sent",
-    "attr.",
+    "attr.NAME",
     "suppressed",
     "tag:",
     "list:",
     "pending:",
     "unsubscribed:",
+];
+
+/// What people call fields elsewhere, and what it is here.
+const OTHERS: [(&str, &str); 11] = [
+    ("timezone", "tz"),
+    ("zone", "tz"),
+    ("lang", "language"),
+    ("locale", "language"),
+    ("tags", "tag:"),
+    ("label", "tag:"),
+    ("labels", "tag:"),
+    ("lists", "list:"),
+    ("created", "joined"),
+    ("created_at", "joined"),
+    ("address", "email"),
 ];
 
 type Result<T> = std::result::Result<T, SegmentError>;
@@ -356,17 +371,14 @@ fn tag(value: &str, place: Range<usize>) -> Result<Meant> {
 }
 
 fn unknown(word: &str, span: Range<usize>) -> SegmentError {
+    let attribute = format!("attr.{}", word.trim_end_matches(':'));
     let error = SegmentError::new(format!("there is no field `{word}`"), span);
-    let known = match word.to_lowercase().as_str() {
-        "tags" | "label" | "labels" | "tags:" => Some("tag:"),
-        "timezone" | "zone" => Some("tz"),
-        "lang" => Some("language"),
-        "lists" | "list" | "on" => Some("list:"),
-        "created" | "created_at" | "since" => Some("joined"),
-        _ => nearest(word, FIELDS.into_iter()),
-    };
-    match known {
-        Some(near) => error.hint(format!("did you mean `{near}`? an attribute is attr.{}", word.trim_end_matches(':'))),
-        None => error.hint(format!("the fields are {}; an attribute is attr.{}", FIELDS.join(", "), word.trim_end_matches(':'))),
+    let known = FIELDS.into_iter().chain(OTHERS.iter().map(|(other, _)| *other));
+    match nearest(word, known) {
+        Some(near) => {
+            let meant = OTHERS.iter().find(|(other, _)| *other == near).map_or(near, |(_, meant)| *meant);
+            error.hint(format!("did you mean `{meant}`? an attribute is {attribute}"))
+        }
+        None => error.hint(format!("the fields are {}; an attribute is {attribute}", FIELDS.join(", "))),
     }
 }

@@ -138,7 +138,7 @@ async fn three_files_and_the_zip_of_them_bring_the_same_people() {
     ]);
     let archive = other.folder.path().join("export.zip");
     std::fs::write(&archive, &packed).unwrap();
-    assert_eq!(ImportReport { tag: report.tag.clone(), ..other.import_files(&[archive.clone()], &how()).await }, report);
+    assert_eq!(ImportReport { tag: report.tag.clone(), ..other.import_files(std::slice::from_ref(&archive), &how()).await }, report);
     assert_eq!(other.everybody().await, one.everybody().await);
 
     let mut said = String::new();
@@ -149,7 +149,7 @@ async fn three_files_and_the_zip_of_them_bring_the_same_people() {
     locked[directory + 8] = 1;
     for bytes in [cut, &empty, &locked] {
         std::fs::write(&archive, bytes).unwrap();
-        let Err(fault) = parts(&[archive.clone()]) else { panic!("a damaged zip was opened") };
+        let Err(fault) = parts(std::slice::from_ref(&archive)) else { panic!("a damaged zip was opened") };
         said += &format!("{}\n    {}\n", fault.message, fault.hint.unwrap());
     }
     insta::assert_snapshot!(said);

@@ -93,21 +93,23 @@ async fn lists_states_tags_consent_and_attributes_make_the_round_trip() {
     let news = ListId::parse("news").unwrap();
     let ann = NewSubscriber::new(ann());
     desk.store.upsert_subscribers(&[ann], &news, SubscriptionState::Pending, "cli", false, now()).await.unwrap();
-    let all = |desk: Desk| async move {
-        let mut out = Vec::new();
-        export(&desk.store, None, None, &mut out).await.unwrap();
-        String::from_utf8(out).unwrap()
-    };
     let sorted = |csv: &str| {
         let mut lines: Vec<_> = csv.lines().map(str::to_owned).collect();
         lines.sort();
         lines
     };
-    let csv = all(desk).await;
+    let csv = all(&desk).await;
     assert!(csv.contains("\"'=cmd(") && csv.contains("192.0.2.2") && csv.contains("https://example.org/join"), "{csv}");
     let copy = Desk::new().await;
     let onto = postrider::subscribe::Onto::Named(vec![list(), news]);
     let report = copy.import_as(&Import { onto, ..how() }, csv.clone()).await;
     assert_eq!((report.rows, report.invalid, report.duplicate), (4, 0, 0), "{report:?}");
-    assert_eq!(sorted(&all(copy).await), sorted(&csv));
+    assert_eq!(sorted(&all(&copy).await), sorted(&csv));
+}
+
+/// Everybody on every List.
+async fn all(desk: &Desk) -> String {
+    let mut out = Vec::new();
+    export(&desk.store, None, None, &mut out).await.unwrap();
+    String::from_utf8(out).unwrap()
 }
