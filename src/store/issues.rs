@@ -129,7 +129,10 @@ impl Store {
     pub async fn issues(&self, limit: u32) -> Result<Vec<IssueRow>> {
         let mut tx = self.engine.read().await?;
         let rows = tx
-            .rows::<Columns>(format!("SELECT {COLUMNS} FROM issues WHERE notice IS NULL OR status = 'paused' ORDER BY id DESC LIMIT $1"), args![limit])
+            .rows::<Columns>(
+                format!("SELECT {COLUMNS} FROM issues WHERE notice IS NULL OR status = 'paused' ORDER BY id DESC LIMIT $1"),
+                args![limit],
+            )
             .await?;
         rows.into_iter().map(issue_row).collect()
     }

@@ -75,7 +75,8 @@ pub async fn serve(listener: TcpListener, desk: Desk, inbox: Option<Inbox>, stop
     let prefix = desk.config.site.url.path().to_owned();
     let keeper = tokio::spawn(keep_shelves(shelves.clone(), changes, stop.clone()));
     let hub_requests = Arc::new(Semaphore::new(HUB_REQUESTS_MAX));
-    let router = router(State { desk, inbox, tera, limits: limits::Limits::default(), shelves: shelves.clone(), hub_requests, stop: stop.clone() });
+    let router =
+        router(State { desk, inbox, tera, limits: limits::Limits::default(), shelves: shelves.clone(), hub_requests, stop: stop.clone() });
     let hall = Hall {
         shelves,
         router: TowerToHyperService::new(router),
