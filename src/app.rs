@@ -77,7 +77,7 @@ impl App {
     }
 
     /// What the service's loops share.
-    fn desk(&self) -> Desk {
+    fn desk(&self, is_confined: bool) -> Desk {
         Desk {
             config: self.config.clone(),
             clock: self.clock.clone(),
@@ -86,6 +86,7 @@ impl App {
             templates: self.templates.clone(),
             site: worker::PublishedSite::default(),
             fetch: self.fetch.clone(),
+            is_confined,
         }
     }
 
@@ -97,7 +98,7 @@ impl App {
         stop: CancellationToken,
         listening: impl FnOnce(SocketAddr),
     ) -> anyhow::Result<()> {
-        let desk = self.desk();
+        let desk = self.desk(inbox.is_some());
         let mut tasks = tokio::task::JoinSet::new();
         let inbox_absent = inbox.is_none();
         let publishes = roles.contains(&Role::Web) || roles.contains(&Role::Schedule);

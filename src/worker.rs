@@ -122,6 +122,8 @@ pub struct Desk {
     pub site: PublishedSite,
     /// Reaches other servers.
     pub fetch: Fetch,
+    /// Nothing leaves this machine (`dev`): nobody sends from the ledger, and notices go to the local inbox at once.
+    pub is_confined: bool,
 }
 
 impl Desk {
@@ -401,10 +403,14 @@ async fn settle_sign_ups(desk: &Desk) -> anyhow::Result<bool> {
             notices.insert(which.clone(), [make(Notice::Confirm)?, make(Notice::Known)?]);
         }
         let answer = desk.store.settle_sign_up(&sign_up, list.opt_in, &notices[&which], PATIENCE, now).await?;
-        if answer == Some(Answer::Joined)
-            && let Some(person) = desk.store.person(&sign_up.email).await?
-        {
-            welcome(desk, &list.id, &person.subscriber).await?;
+        match answer {
+            Some(Answer::Told(_, issue)) => catch(desk, issue).await?,
+            Some(Answer::Joined) => {
+                if let Some(person) = desk.store.person(&sign_up.email).await? {
+                    welcome(desk, &list.id, &person.subscriber).await?;
+                }
+            }
+            Some(Answer::Silent) | None => {}
         }
     }
     Ok(false)
@@ -417,7 +423,16 @@ pub async fn welcome(desk: &Desk, list: &ListId, to: &Subscriber) -> anyhow::Res
     }
     let now = desk.clock.now();
     let notice = notice(desk, Notice::Welcome, list, language(desk, to.language.as_deref()), now)?;
-    desk.store.tell(&notice, list, to.id, now).await?;
+    let issue = desk.store.tell(&notice, list, to.id, now).await?;
+    catch(desk, issue).await
+}
+
+/// Where nothing leaves this machine, a notice is delivered to the local inbox now; else whoever sends from the ledger delivers it.
+async fn catch(desk: &Desk, notice: IssueId) -> anyhow::Result<()> {
+    if desk.is_confined {
+        desk.store.sendable_issues(desk.clock.now()).await?;
+        desk.sender().run_issue(notice, &CancellationToken::new()).await?;
+    }
     Ok(())
 }
 

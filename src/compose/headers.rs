@@ -40,7 +40,7 @@ impl Headers {
         link("List-Archive", &frozen.site.url, &mut out)?;
         let issue = token(&frozen.name);
         text_line("Feedback-ID", &format!("{issue}-{}:{id}:postrider:{domain}", frozen.number), &mut out);
-        let language = &frozen.site.language;
+        let language = frozen.language.as_ref().unwrap_or(&frozen.site.language);
         if !language.is_empty() && language.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') {
             text_line("Content-Language", language, &mut out);
         }

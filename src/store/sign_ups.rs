@@ -40,8 +40,8 @@ pub struct Patience {
 /// What became of a sign-up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Answer {
-    /// They are told this.
-    Told(Notice),
+    /// They are told this, by a Delivery of this Issue.
+    Told(Notice, IssueId),
     /// They joined at once (a List with `opt_in = "single"`).
     Joined,
     /// The address is suppressed, or was written to often enough.
@@ -124,10 +124,11 @@ impl Store {
     }
 
     /// Tells one person: a Delivery of the notice's Issue of today. Nothing changes when they were told today.
-    pub async fn tell(&self, notice: &NoticeIssue, list: &ListId, to: SubscriberId, now: Timestamp) -> Result<()> {
+    pub async fn tell(&self, notice: &NoticeIssue, list: &ListId, to: SubscriberId, now: Timestamp) -> Result<IssueId> {
         let mut tx = self.engine.write().await?;
-        deliver(&mut tx, notice, list, to, now).await?;
-        tx.commit().await
+        let issue = deliver(&mut tx, notice, list, to, now).await?;
+        tx.commit().await?;
+        Ok(issue)
     }
 
     /// Confirms a Subscription that is pending, or that its owner left before; true when it was not confirmed yet.
@@ -183,8 +184,7 @@ async fn settle(tx: &mut Tx, new: &SignUp, opt_in: OptIn, notices: &[NoticeIssue
     if !may_bother(tx, &new.email.key(), patience, now).await? {
         return Ok(Answer::Silent);
     }
-    deliver(tx, issue, &new.list, person, now).await?;
-    Ok(Answer::Told(wanted))
+    Ok(Answer::Told(wanted, deliver(tx, issue, &new.list, person, now).await?))
 }
 
 /// The person with this address, made if need be.
@@ -223,7 +223,7 @@ async fn may_bother(tx: &mut Tx, key: &str, patience: Patience, now: Timestamp) 
 }
 
 /// A Delivery of the notice's Issue, which is made with the first and goes on being sent with every other.
-async fn deliver(tx: &mut Tx, notice: &NoticeIssue, list: &ListId, to: SubscriberId, now: Timestamp) -> Result<()> {
+async fn deliver(tx: &mut Tx, notice: &NoticeIssue, list: &ListId, to: SubscriberId, now: Timestamp) -> Result<IssueId> {
     let issue = issue_of(tx, notice, now).await?;
     status(tx, issue).await?;
     let sql = "INSERT INTO deliveries (issue_id, subscriber_id, list_id, state, attempts, changed_at) VALUES ($1, $2, $3, 0, 0, $4)
@@ -234,7 +234,7 @@ async fn deliver(tx: &mut Tx, notice: &NoticeIssue, list: &ListId, to: Subscribe
              status = CASE WHEN status = 'done' THEN 'sending' ELSE status END WHERE id = $1";
         tx.run(sql, args![issue]).await?;
     }
-    Ok(())
+    Ok(issue)
 }
 
 /// The number of the notice's Issue, made if need be.
