@@ -186,7 +186,12 @@ pub async fn keep_hubs(desk: Desk, stop: CancellationToken) -> anyhow::Result<()
         let topics = topics(&desk.config, &site);
         let mut noted = false;
         loop {
-            if let Err(error) = tell_hubs(&desk, &topics, &mut noted).await {
+            // Whoever is being told when we are stopped is told again by the next process: its claim runs out.
+            let told = tokio::select! {
+                told = tell_hubs(&desk, &topics, &mut noted) => told,
+                () = stop.cancelled() => return Ok(()),
+            };
+            if let Err(error) = told {
                 tracing::warn!("hubs were not told of changes: {error}");
             }
             tokio::select! {

@@ -58,7 +58,8 @@ impl Hall {
         if !matches!(*request.method(), Method::GET | Method::HEAD) {
             return None;
         }
-        let path = request.uri().path().strip_prefix('/')?;
+        let path = request.uri().path();
+        let path = path.strip_prefix(&self.prefix).or_else(|| path.strip_prefix('/'))?;
         match self.shelves.get().get(path)? {
             Item::Ready(ready) if ready.feed.is_some() => Some(answer(ready, request.headers()).map(|body| Answer::Ready(Some(body)))),
             _ => None,
@@ -80,7 +81,10 @@ async fn route(hall: Arc<Hall>, peer: IpAddr, request: Request<Incoming>) -> Res
         parts.uri = uri;
     }
     let options = parts.method == Method::OPTIONS;
-    let mut response = if site::path_of(parts.uri.path()).is_none() && parts.uri.path() != "*" {
+    let path = parts.uri.path();
+    let mut response = if path.len() > 1 && hall.prefix.strip_suffix('/') == Some(path) {
+        (StatusCode::MOVED_PERMANENTLY, [(header::LOCATION, hall.prefix.as_str())]).into_response()
+    } else if site::path_of(path).is_none() && path != "*" {
         (StatusCode::NOT_FOUND, "there is no such page here\n").into_response()
     } else {
         let routed = hall.router.call(Request::from_parts(parts, body));

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicI64, AtomicU16, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use postrider::fetch::Fetch;
@@ -379,4 +379,17 @@ async fn the_service_pings_a_hub_at_the_start_and_when_a_feed_changes() {
     served.changed("/feeds/news/atom.xml", &tag).await;
     hub.asked_times(2).await;
     assert_eq!(hub.asked().len(), 2, "a restart alone is no change");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_end_waits_for_no_hub() {
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let hub = silent.local_addr().unwrap();
+    let served =
+        Served::new(&format!("[fetch]\nallow_private = [\"127.0.0.1\"]\n[[feed]]\nid = \"main\"\nhub = \"http://{hub}/\"\n")).await;
+    // It takes the connection, and says nothing.
+    let (_held, _) = silent.accept().await.unwrap();
+    let start = Instant::now();
+    served.ended().await;
+    assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
 }

@@ -63,6 +63,7 @@ async fn the_site_is_served_at_its_prefix_and_at_the_root() {
     for path in ["/letter/rss.xml", "/rss.xml", "/letter/tides/", "/tides/", "/letter/", "/letter/healthz"] {
         assert_eq!(served.get(path, &[]).await.status, 200, "{path}");
     }
+    assert_eq!(served.get("/letter", &[]).await.header("location"), "/letter/");
     for path in ["/letter/tides", "/tides"] {
         assert_eq!(served.get(path, &[]).await.header("location"), "/letter/tides/", "{path}");
     }
