@@ -104,8 +104,9 @@ impl App {
         if publishes {
             // In development nothing is written: the site is served from memory.
             let out = inbox.is_none().then(|| self.config.root.join("public"));
+            let seen = worker::look(&desk);
             worker::publish_once(&desk, out.as_deref()).await?;
-            tasks.spawn(worker::keep_published(desk.clone(), out, stop.clone()));
+            tasks.spawn(worker::keep_published(desk.clone(), out, seen, stop.clone()));
         }
         if roles.contains(&Role::Web) {
             let listener = listen(self.config.listen).await?;

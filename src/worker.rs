@@ -149,12 +149,19 @@ pub async fn publish_once(desk: &Desk, out: Option<&Path>) -> anyhow::Result<()>
     Ok(())
 }
 
-/// Publishes again whenever the content folder, or what is visible at this hour, has changed.
-pub async fn keep_published(desk: Desk, out: Option<PathBuf>, stop: CancellationToken) -> anyhow::Result<()> {
-    let mut last = (content::fingerprint(&desk.config), desk.clock.now().secs() / 60);
+/// What the site is made of: a number that changes with the content folder, and the minute, because an Article becomes visible at its date
+/// without any file changing.
+pub type Look = (u64, i64);
+
+/// Looks at what the site is made of. To be done before it is read, so that a change meanwhile is seen by the next look.
+pub fn look(desk: &Desk) -> Look {
+    (content::fingerprint(&desk.config), desk.clock.now().secs() / 60)
+}
+
+/// Publishes again whenever the content folder, or what is visible at this hour, is not as it was at the `last` look.
+pub async fn keep_published(desk: Desk, out: Option<PathBuf>, mut last: Look, stop: CancellationToken) -> anyhow::Result<()> {
     while !stopped_within(&stop, CONTENT_LOOK).await {
-        // The minute is part of it: an Article becomes visible at its date without any file changing.
-        let seen = (content::fingerprint(&desk.config), desk.clock.now().secs() / 60);
+        let seen = look(&desk);
         if seen != last {
             last = seen;
             if let Err(error) = publish_once(&desk, out.as_deref()).await {
