@@ -135,11 +135,14 @@ impl Store {
     pub async fn confirm(&self, id: SubscriberId, list: &ListId, ip: Option<&str>, now: Timestamp) -> Result<bool> {
         let mut tx = self.engine.write().await?;
         let confirmed = SubscriptionState::Confirmed.code();
-        let sql = "UPDATE subscriptions SET state = $3, changed_at = $4 WHERE list_id = $1 AND subscriber_id = $2 AND state <> $3";
+        // It is theirs from now on, whoever brought them: taking back an import leaves it alone.
+        let sql = "UPDATE subscriptions SET state = $3, source = 'confirmed', changed_at = $4
+             WHERE list_id = $1 AND subscriber_id = $2 AND state <> $3";
         let changed = tx.run(sql, args![list, id, confirmed, now]).await? > 0;
         if changed {
             let sql = "UPDATE consents SET confirmed_at = $3, confirmed_ip = $4 WHERE subscriber_id = $1 AND list_id = $2";
             tx.run(sql, args![id, list, now, ip]).await?;
+            tx.run("UPDATE subscribers SET changed_at = $2 WHERE id = $1", args![id, now]).await?;
             let sql = "DELETE FROM bothered WHERE email_key = (SELECT email_key FROM subscribers WHERE id = $1)";
             tx.run(sql, args![id]).await?;
         }

@@ -252,6 +252,23 @@ fn who_left_comes_back_by_the_form_only_when_they_confirm() {
 }
 
 #[test]
+fn whoever_confirmed_by_the_form_stays_when_the_import_that_brought_them_is_taken_back() {
+    let harbour = Harbour::open();
+    harbour.publication.write("pending.csv", "email\nann@example.org\nbo@example.org\n");
+    let import = ["subscribers", "import", "pending.csv", "--list", "weekly", "--pending", "--yes"];
+    let tag = harbour.publication.json(&import)["tag"].as_str().unwrap().to_owned();
+    harbour.join("ann@example.org");
+    let mail = harbour.mails("ann@example.org", 1).remove(0);
+    harbour.post(&link(&mail, "confirm"), "");
+    let out = harbour.publication.run(&["subscribers", "undo", &tag]);
+    assert!(out.status.success(), "{out:?}");
+    let people = harbour.publication.json(&["subscribers", "list"]);
+    let emails: Vec<_> = people.as_array().unwrap().iter().map(|person| person.to_string().contains("ann@example.org")).collect();
+    assert_eq!(emails, [true], "{people}");
+    assert_eq!(harbour.person("ann@example.org")["subscriptions"][0]["state"], "confirmed");
+}
+
+#[test]
 fn a_notice_is_a_delivery_in_the_ledger_and_no_issue_of_the_list() {
     let harbour = Harbour::open();
     harbour.join("ann@example.org");

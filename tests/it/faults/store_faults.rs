@@ -99,8 +99,12 @@ fn row_18_a_full_disk_stops_the_send_and_room_lets_it_go_on() {
 #[test]
 #[ignore = "needs strace: run scripts/test"]
 fn row_18_and_19_a_journal_that_fails_for_a_while_stops_the_send_and_loses_and_doubles_nothing() {
-    let cases =
-        [("fsync,fdatasync", "EIO", 8..=14), ("pwrite64", "EIO", 60..=66), ("pwrite64", "ENOSPC", 60..=66), ("pwrite64", "EROFS", 60..=66)];
+    let cases = [
+        ("fsync,fdatasync", "EIO", 8..=14),
+        ("pwrite64", "EIO", 110..=116),
+        ("pwrite64", "ENOSPC", 110..=116),
+        ("pwrite64", "EROFS", 110..=116),
+    ];
     for (calls, error, when) in cases {
         let scene = Scene::with(200, "connections = 2\nrate = \"200/s\"");
         let fault = format!("inject={calls}:error={error}:when={}..{}", when.start(), when.end());
@@ -112,14 +116,14 @@ fn row_18_and_19_a_journal_that_fails_for_a_while_stops_the_send_and_loses_and_d
     }
 }
 
-/// A file system of two megabytes with the store on it; gone with the test.
+/// A file system of three megabytes with the store on it; gone with the test.
 struct SmallDisk(PathBuf);
 
 impl SmallDisk {
     fn under(scene: &Scene) -> Self {
         let dir = scene.publication.path("db");
         std::fs::create_dir(&dir).unwrap();
-        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", "size=2m", "tmpfs"]).arg(&dir).status().unwrap();
+        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", "size=3m", "tmpfs"]).arg(&dir).status().unwrap();
         assert!(mounted.success(), "a small disk must be mounted: is this root?");
         let disk = Self(dir);
         // With its journal: a process that has ended may have left its last rows there.
