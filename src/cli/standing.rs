@@ -166,8 +166,8 @@ fn says(group: &ReasonGroup) -> &'static str {
         (_, Some(class)) => class.says(),
         (DeliveryState::Skipped, None) => "left out",
         (DeliveryState::Unknown, None) => "cut off before the answer",
-        // Not a refusal of anybody's: a pace or a warm-up holds it.
-        (DeliveryState::Deferred, None) => "waits for its turn",
+        // Nobody refused it: a pace or a warm-up holds it, or the answer was lost and it is sent again.
+        (DeliveryState::Deferred, None) => "put off",
         _ => "no reason was given",
     }
 }

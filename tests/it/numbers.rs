@@ -90,11 +90,7 @@ fn what_a_warm_up_holds_back_is_told_as_waiting_and_not_as_refused() {
     publication.import(&READERS[..3].iter().map(|email| ((*email).to_owned(), String::new())).collect::<Vec<_>>());
     let issue = send_to_all(&publication);
     let group = &issue["by_reason"][0];
-    assert_eq!(
-        (&group["state"], &group["says"], &group["count"]),
-        (&"deferred".into(), &"waits for its turn".into(), &2.into()),
-        "{issue:#}"
-    );
+    assert_eq!((&group["state"], &group["says"], &group["count"]), (&"deferred".into(), &"put off".into(), &2.into()), "{issue:#}");
     assert!(group["reply"].as_str().unwrap().contains("what its warm-up allows for today"), "{issue:#}");
     assert_eq!(relay.accepted().len(), 1);
     assert_eq!(publication.read("worker.log").matches("warm-up allows").count(), 1, "said once: {}", publication.read("worker.log"));
