@@ -120,7 +120,7 @@ fn roll(seed: &mut u64, n: u64) -> u64 {
 }
 
 #[tokio::test]
-async fn in_four_months_of_changing_their_rhythm_nobody_gets_an_article_twice_and_nobody_misses_one() {
+async fn in_eleven_weeks_of_changing_their_rhythm_nobody_gets_an_article_twice_and_nobody_misses_one() {
     let harbour = Harbour::open("schedule = \"0 0 9 * * *\"\nrhythms = [\"weekly\", \"monthly\"]").await;
     let mut people: Vec<(String, SubscriberId, i64)> = Vec::new();
     for n in 0..6 {
@@ -132,7 +132,7 @@ async fn in_four_months_of_changing_their_rhythm_nobody_gets_an_article_twice_an
     let mut seed = 7;
     let mut written: Vec<(String, i64)> = Vec::new();
     let first = at("2026-03-02T00:00:00+01:00");
-    for day in 0..120_u64 {
+    for day in 0..77_u64 {
         let morning = first.plus(Duration::from_secs(day * 86_400));
         let date = morning.in_zone(chrono_tz::Europe::Berlin).format("%Y-%m-%d").to_string();
         for n in 0..roll(&mut seed, 3) {
@@ -154,11 +154,11 @@ async fn in_four_months_of_changing_their_rhythm_nobody_gets_an_article_twice_an
     for (_, id, _) in &people {
         harbour.wish(*id, usual(), None).await;
     }
-    harbour.article("last", "2026-06-30", &[]);
-    harbour.set(at("2026-06-30T10:00:00+02:00"));
+    harbour.article("last", "2026-05-19", &[]);
+    harbour.set(at("2026-05-19T10:00:00+02:00"));
     assert!(matches!(harbour.look().await, Some(RunResult::Issue(_))));
     let all: BTreeSet<String> = written.iter().map(|(name, _)| name.clone()).chain(["last".to_owned()]).collect();
-    assert!(all.len() > 80, "{} articles", all.len());
+    assert!(all.len() > 50, "{} articles", all.len());
     let mut mails = Vec::new();
     for (name, ..) in &people {
         let got = harbour.got(name).await;
