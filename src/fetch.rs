@@ -61,6 +61,8 @@ pub struct Response {
     pub headers: HeaderMap,
     /// The body, decompressed.
     pub body: Vec<u8>,
+    /// Where the address that was asked says it is for good: the end of the permanent redirects (301, 308) it began with.
+    pub moved: Option<Url>,
 }
 
 /// Why nothing came back.
@@ -126,21 +128,30 @@ impl Fetch {
 
     /// Fetches `url`, following redirects, within all limits.
     pub async fn get(&self, url: &Url) -> Result<Response, FetchError> {
-        match tokio::time::timeout(TIME_MAX, self.follow(url)).await {
+        self.get_if(url, HeaderMap::new()).await
+    }
+
+    /// The same with headers of the caller's: the validators of what it has, so that "304 Not Modified" may come back.
+    pub async fn get_if(&self, url: &Url, headers: HeaderMap) -> Result<Response, FetchError> {
+        match tokio::time::timeout(TIME_MAX, self.follow(url, headers)).await {
             Ok(result) => result,
             Err(_) => Err(FetchError::Timeout),
         }
     }
 
-    async fn follow(&self, url: &Url) -> Result<Response, FetchError> {
-        let mut url = url.clone();
+    async fn follow(&self, url: &Url, headers: HeaderMap) -> Result<Response, FetchError> {
+        let (mut url, mut moved, mut is_for_good) = (url.clone(), None, true);
         for _ in 0..=REDIRECTS_MAX {
             check_address(&url, &self.allowed)?;
-            let answer = self.client.get(url.clone()).send().await.map_err(connection)?;
-            match redirect(&url, &answer)? {
-                Some(next) => url = next,
-                None => return read(url, answer, BODY_BYTES_MAX).await,
+            let answer = self.client.get(url.clone()).headers(headers.clone()).send().await.map_err(connection)?;
+            let Some(next) = redirect(&url, &answer)? else {
+                return read(url, answer, BODY_BYTES_MAX).await.map(|response| Response { moved, ..response });
+            };
+            is_for_good &= matches!(answer.status().as_u16(), 301 | 308);
+            if is_for_good {
+                moved = Some(next.clone());
             }
+            url = next;
         }
         Err(FetchError::Redirects)
     }
@@ -158,7 +169,7 @@ async fn read(url: Url, answer: reqwest::Response, bytes_max: usize) -> Result<R
         }
         body.extend_from_slice(&piece);
     }
-    Ok(Response { url, status, headers, body })
+    Ok(Response { url, status, headers, body, moved: None })
 }
 
 /// Where `answer` leads, if it is a redirect with a place to go.
