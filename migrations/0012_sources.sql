@@ -1,0 +1,46 @@
+-- Other people's feeds and pages: how each is asked, and what came of it.
+
+CREATE TABLE sources (
+    id TEXT NOT NULL PRIMARY KEY,  -- as config.toml names it
+    url TEXT NOT NULL,             -- as config.toml gave it last; another address begins without validators
+    moved_to TEXT,                 -- where it says it is for good
+    moved_times BIGINT NOT NULL,   -- in so many answers in a row
+    etag TEXT,                     -- validators, byte for byte as they came
+    last_modified TEXT,
+    title TEXT,                    -- as it calls itself
+    home TEXT,                     -- its page for people
+    baseline_at BIGINT,            -- first fetch that brought entries: those are not news
+    fetched_at BIGINT,             -- last answer of any kind
+    changed_at BIGINT,             -- last that brought something
+    next_at BIGINT NOT NULL,       -- not asked before this instant; also the lease of whoever is asking
+    failures BIGINT NOT NULL,      -- in a row
+    state TEXT NOT NULL,           -- 'active', 'paused' by hand, 'gone' (410)
+    said TEXT                      -- what happened last, in words
+);
+CREATE INDEX sources_due ON sources (next_at) WHERE state = 'active';
+
+-- What they brought. A row stays for ever, because it is what tells an old entry from a new one.
+CREATE TABLE imported (
+    id BIGINT NOT NULL PRIMARY KEY,
+    source_id TEXT NOT NULL,
+    state BIGINT NOT NULL,      -- 0 kept, 1 held for the editor, 2 dropped by a filter, 3 the same as one of another source
+    reason TEXT,                -- why, unless it is kept
+    is_news BIGINT NOT NULL,    -- 0 for what was there at the first fetch: never mailed
+    canonical TEXT,             -- its address as a key, to find it in other sources
+    content TEXT,               -- its text as a key
+    seen_at BIGINT NOT NULL,    -- first
+    changed_at BIGINT NOT NULL, -- last time its content was another
+    article TEXT NOT NULL       -- JSON
+);
+CREATE INDEX imported_source ON imported (source_id, state);
+CREATE INDEX imported_canonical ON imported (canonical) WHERE canonical IS NOT NULL;
+CREATE INDEX imported_content ON imported (content) WHERE content IS NOT NULL;
+INSERT INTO counters (name, next) VALUES ('imported', 1);
+
+-- Every key an entry was ever known by: guids, links and texts change, one at a time.
+CREATE TABLE imported_keys (
+    source_id TEXT NOT NULL,
+    key TEXT NOT NULL,
+    imported_id BIGINT NOT NULL,
+    PRIMARY KEY (source_id, key)
+);
