@@ -2,6 +2,7 @@
 
 pub mod choosers;
 pub mod deliveries;
+pub mod imported;
 pub mod imports;
 pub mod issues;
 pub mod listeners;
@@ -14,6 +15,7 @@ pub mod person;
 pub mod preferences;
 pub mod runs;
 pub mod sign_ups;
+pub mod sources;
 pub mod subscribers;
 pub mod suppressions;
 pub mod upsert;
