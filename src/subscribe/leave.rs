@@ -38,8 +38,8 @@ pub async fn standing(store: &Store, grant: &Grant) -> Result<Option<Subscriptio
     Ok(person.and_then(|person| person.subscriptions.into_iter().find(|one| one.list == grant.list)).map(|one| one.state))
 }
 
-/// Leaves, or comes back after leaving: what the preferences page does for a grant that was verified there.
-pub async fn change(store: &Store, grant: &Grant, wanted: SubscriptionState, now: Timestamp) -> Result<Option<Changed>> {
+/// Leaves, or comes back after leaving.
+async fn change(store: &Store, grant: &Grant, wanted: SubscriptionState, now: Timestamp) -> Result<Option<Changed>> {
     let Some(subscriber) = store.subscriber(grant.subscriber).await? else { return Ok(None) };
     let before = standing(store, grant).await?;
     let allowed = wanted == SubscriptionState::Unsubscribed || before == Some(SubscriptionState::Unsubscribed);

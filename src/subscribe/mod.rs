@@ -19,7 +19,7 @@ pub use errors::Errors;
 pub use export::export;
 pub use format::{Field, Format};
 pub use import::{Import, ImportError, ImportReport, InvalidRow, Onto, Origin, Progress, Remark, import, import_parts, sync_file};
-pub use leave::{Changed, change, resubscribe, standing, unsubscribe};
+pub use leave::{Changed, resubscribe, standing, unsubscribe};
 pub use look::{Look, Sample, look, look_ahead};
 pub use parts::{Part, parts};
 pub use suppress::{SuppressReport, suppress_file};
