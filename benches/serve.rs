@@ -38,12 +38,12 @@ fn main() {
     drop((ours, nginx));
 }
 
-/// A server, killed at the end.
+/// A server, told to stop at the end: nginx killed outright would leave its workers behind.
 struct Server(Child);
 
 impl Drop for Server {
     fn drop(&mut self) {
-        let _ = self.0.kill();
+        let _ = Command::new("kill").arg(self.0.id().to_string()).status();
         let _ = self.0.wait();
     }
 }

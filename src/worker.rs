@@ -13,7 +13,9 @@ use crate::digest::{self, Choice, Press};
 use crate::fetch::Fetch;
 use crate::model::digest::Approval;
 use crate::model::feed::Hub;
+use crate::model::issue::FrozenArticle;
 use crate::model::link::LinkKey;
+use crate::model::list::Welcome;
 use crate::model::{Clock, Digest, IssueId, ListId, Notice, Subscriber, Timestamp};
 use crate::store::Store;
 use crate::store::runs::RunResult;
@@ -399,7 +401,7 @@ async fn settle_sign_ups(desk: &Desk) -> anyhow::Result<bool> {
         };
         let which = (list.id.clone(), language(desk, sign_up.language.as_deref()));
         if !notices.contains_key(&which) {
-            let make = |what: Notice| notice(desk, what, &list.id, which.1.clone(), now);
+            let make = |what: Notice| notice(desk, what, &list.id, which.1.clone(), &[], now);
             notices.insert(which.clone(), [make(Notice::Confirm)?, make(Notice::Known)?]);
         }
         let answer = desk.store.settle_sign_up(&sign_up, list.opt_in, &notices[&which], PATIENCE, now).await?;
@@ -416,15 +418,30 @@ async fn settle_sign_ups(desk: &Desk) -> anyhow::Result<bool> {
     Ok(false)
 }
 
-/// Welcomes somebody to a List that welcomes.
+/// Welcomes somebody to a List that welcomes; with what its last Issue brought, unless they had that.
 pub async fn welcome(desk: &Desk, list: &ListId, to: &Subscriber) -> anyhow::Result<()> {
-    if !desk.config.list(list).is_some_and(|list| list.welcome) {
+    let how = desk.config.list(list).map_or(Welcome::No, |list| list.welcome);
+    if how == Welcome::No {
         return Ok(());
     }
+    let last = if how == Welcome::LastIssue { desk.store.last_issue(list).await? } else { None };
+    let articles = match last {
+        Some((issue, frozen)) if !desk.store.has_had(issue, list, to.id).await? => told(frozen.articles),
+        _ => Vec::new(),
+    };
     let now = desk.clock.now();
-    let notice = notice(desk, Notice::Welcome, list, language(desk, to.language.as_deref()), now)?;
+    let notice = notice(desk, Notice::Welcome, list, language(desk, to.language.as_deref()), &articles, now)?;
     let issue = desk.store.tell(&notice, list, to.id, now).await?;
     catch(desk, issue).await
+}
+
+/// Articles a welcome tells of; more would be an Issue of its own.
+const WELCOME_ARTICLES_MAX: usize = 10;
+
+/// What a welcome tells of Articles: what a list of them shows, not what they say.
+fn told(articles: Vec<FrozenArticle>) -> Vec<FrozenArticle> {
+    let short = |article: FrozenArticle| FrozenArticle { html: String::new(), text: String::new(), ..article };
+    articles.into_iter().take(WELCOME_ARTICLES_MAX).map(short).collect()
 }
 
 /// Where nothing leaves this machine, a notice is delivered to the local inbox now; else whoever sends from the ledger delivers it.
@@ -444,8 +461,15 @@ fn language(desk: &Desk, wanted: Option<&str>) -> Option<String> {
 }
 
 /// A notice as the configuration and the templates make it today.
-fn notice(desk: &Desk, notice: Notice, list: &ListId, language: Option<String>, now: Timestamp) -> anyhow::Result<NoticeIssue> {
-    let draft = Press { config: &desk.config, templates: &desk.templates, now }.notice(notice, list, language)?;
+fn notice(
+    desk: &Desk,
+    notice: Notice,
+    list: &ListId,
+    language: Option<String>,
+    articles: &[FrozenArticle],
+    now: Timestamp,
+) -> anyhow::Result<NoticeIssue> {
+    let draft = Press { config: &desk.config, templates: &desk.templates, now }.notice(notice, list, language, articles)?;
     let frozen = draft.new.frozen;
     let content = desk.key.mac(&[b"notice", &serde_json::to_vec(&frozen)?]);
     let content: String = content.iter().take(8).map(|byte| format!("{byte:02x}")).collect();

@@ -51,6 +51,8 @@ pub enum Command {
     Schedule(ScheduleArgs),
     /// Addresses that are never mailed
     Suppressions(SuppressionsArgs),
+    /// Mail that comes to us: a message on standard input, or files
+    Bounce(BounceArgs),
     /// The service: schedules, deliveries, the web
     Run(RunArgs),
     /// Everything on this machine: mail is caught in a local inbox, nothing leaves
@@ -336,6 +338,14 @@ pub enum SuppressionsAction {
         #[arg(long, default_value = "imported")]
         reason: String,
     },
+}
+
+/// `bounce`
+#[derive(Debug, Args)]
+pub struct BounceArgs {
+    /// Messages as files; without one, a message on standard input
+    #[arg(value_name = "FILE")]
+    pub files: Vec<PathBuf>,
 }
 
 /// `run`

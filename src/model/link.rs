@@ -2,6 +2,9 @@
 //!
 //! A token is `base64url(purpose, issue, subscriber, list, MAC)` with HMAC-SHA256 cut to 128 bits. It is bound to one purpose,
 //! never expires for unsubscribing, and says nothing to whom it is forwarded to.
+//!
+//! A mail address has no room for that: there a token is `base32(issue, subscriber, MAC)`, in small letters, because some servers do not keep
+//! capitals. The List is part of the MAC alone; whoever verifies it tries the Lists the person is on.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -16,6 +19,15 @@ use super::subscriber::SubscriberId;
 const MAC_BYTES: usize = 16;
 /// Bytes before the list id: purpose, issue, subscriber.
 const HEAD_BYTES: usize = 1 + 8 + 8;
+
+/// Bytes of an id in a token for an address: more than there are people.
+const SHORT_ID_BYTES: usize = 6;
+/// Bytes of a token for an address.
+const SHORT_BYTES: usize = 2 * SHORT_ID_BYTES + MAC_BYTES;
+/// Characters of a token for an address.
+pub const SHORT_CHARS: usize = (SHORT_BYTES * 8).div_ceil(5);
+/// The letters of base32 (RFC 4648), small.
+const BASE32: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
 
 /// What a link is for; a token for one purpose is worth nothing for another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,10 +94,7 @@ impl LinkKey {
     /// A MAC over several fields, each preceded by its length, for ids that must be stable and unguessable.
     pub fn mac(&self, fields: &[&[u8]]) -> [u8; 32] {
         let mut mac = self.0.clone();
-        for field in fields {
-            mac.update(&(field.len() as u64).to_be_bytes());
-            mac.update(field);
-        }
+        update(&mut mac, fields);
         mac.finalize().into_bytes().into()
     }
 
@@ -99,6 +108,36 @@ impl LinkKey {
         let mac = self.mac(&[&bytes]);
         bytes.extend_from_slice(&mac[..MAC_BYTES]);
         URL_SAFE_NO_PAD.encode(bytes)
+    }
+
+    /// The token that lets whoever writes to an address with it leave the List.
+    pub fn short_token(&self, grant: &Grant) -> String {
+        let mut bytes = short_ids(grant).to_vec();
+        bytes.extend_from_slice(&self.short_mac(&bytes, &grant.list)[..MAC_BYTES]);
+        base32(&bytes)
+    }
+
+    /// Whom a token of an address claims to mean; true only once [`LinkKey::verify_short`] says so.
+    pub fn short_claim(token: &str) -> Option<SubscriberId> {
+        let bytes = from_base32(token)?;
+        Some(SubscriberId(id(&bytes[SHORT_ID_BYTES..2 * SHORT_ID_BYTES])))
+    }
+
+    /// Who a token of an address means, when it is ours and for one of `lists`.
+    pub fn verify_short<'a>(&self, token: &str, mut lists: impl Iterator<Item = &'a ListId>) -> Option<Grant> {
+        let bytes = from_base32(token)?;
+        let (ids, mac) = bytes.split_at(2 * SHORT_ID_BYTES);
+        let list = lists.find(|list| {
+            let mut expected = self.0.clone();
+            update(&mut expected, &[SHORT, ids, list.as_str().as_bytes()]);
+            expected.verify_truncated_left(mac).is_ok()
+        })?;
+        let (issue, subscriber) = ids.split_at(SHORT_ID_BYTES);
+        Some(Grant { issue: IssueId(id(issue)), subscriber: SubscriberId(id(subscriber)), list: list.clone() })
+    }
+
+    fn short_mac(&self, ids: &[u8], list: &ListId) -> [u8; 32] {
+        self.mac(&[SHORT, ids, list.as_str().as_bytes()])
     }
 
     /// Who a token for `purpose` means, or nothing when it is not ours. Compares in constant time.
@@ -118,5 +157,83 @@ impl LinkKey {
             subscriber: SubscriberId(i64::from_be_bytes(body[9..17].try_into().ok()?)),
             list: ListId::parse(std::str::from_utf8(&body[17..]).ok()?).ok()?,
         })
+    }
+}
+
+/// The purpose of tokens in addresses: leaving, and nothing else.
+const SHORT: &[u8] = b"leave by mail";
+
+fn update(mac: &mut Hmac<Sha256>, fields: &[&[u8]]) {
+    for field in fields {
+        mac.update(&(field.len() as u64).to_be_bytes());
+        mac.update(field);
+    }
+}
+
+/// Issue and subscriber in few bytes. An id that does not fit makes a token that means nobody.
+fn short_ids(grant: &Grant) -> [u8; 2 * SHORT_ID_BYTES] {
+    let mut bytes = [0; 2 * SHORT_ID_BYTES];
+    let (issue, subscriber) = bytes.split_at_mut(SHORT_ID_BYTES);
+    issue.copy_from_slice(&grant.issue.0.to_be_bytes()[8 - SHORT_ID_BYTES..]);
+    subscriber.copy_from_slice(&grant.subscriber.0.to_be_bytes()[8 - SHORT_ID_BYTES..]);
+    bytes
+}
+
+fn id(bytes: &[u8]) -> i64 {
+    bytes.iter().fold(0, |id, byte| id << 8 | i64::from(*byte))
+}
+
+fn base32(bytes: &[u8]) -> String {
+    let digit = |n: usize| {
+        let bits = (0..5).map(|bit| n * 5 + bit).map(|bit| bytes.get(bit / 8).map_or(0, |byte| byte >> (7 - bit % 8) & 1));
+        char::from(BASE32[bits.fold(0, |digit, bit| digit << 1 | usize::from(bit))])
+    };
+    (0..(bytes.len() * 8).div_ceil(5)).map(digit).collect()
+}
+
+/// The bytes of a token in an address, in small letters or capitals; nothing when it has not the length of one.
+fn from_base32(text: &str) -> Option<[u8; SHORT_BYTES]> {
+    if text.len() != SHORT_CHARS {
+        return None;
+    }
+    let mut bytes = [0; SHORT_BYTES];
+    for (n, letter) in text.bytes().enumerate() {
+        let value = BASE32.iter().position(|known| *known == letter.to_ascii_lowercase())?;
+        for bit in (0..5).filter(|bit| value >> (4 - bit) & 1 == 1) {
+            // The last letter has a bit more than there are bytes; ours is 0.
+            *bytes.get_mut((n * 5 + bit) / 8)? |= 0x80 >> ((n * 5 + bit) % 8);
+        }
+    }
+    Some(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_of_an_address_means_one_person_one_issue_and_one_list() {
+        let (key, other) = (LinkKey::new(b"one"), LinkKey::new(b"two"));
+        let [weekly, daily] = ["weekly", "daily"].map(|id| ListId::parse(id).unwrap());
+        for (issue, subscriber) in [(0, 1), (7, 42), (1_000_000_000_042, 1 << 40), ((1 << 47) - 1, (1 << 47) - 1)] {
+            let grant = Grant { issue: IssueId(issue), subscriber: SubscriberId(subscriber), list: weekly.clone() };
+            let token = key.short_token(&grant);
+            assert_eq!(token.len(), SHORT_CHARS);
+            assert!(token.bytes().all(|b| BASE32.contains(&b)), "{token}");
+            assert_eq!(LinkKey::short_claim(&token), Some(grant.subscriber));
+            for written in [token.clone(), token.to_uppercase()] {
+                assert_eq!(key.verify_short(&written, [&daily, &weekly].into_iter()), Some(grant.clone()), "{written}");
+            }
+            assert_eq!(key.verify_short(&token, [&daily].into_iter()), None, "for another list");
+            assert_eq!(other.verify_short(&token, [&weekly].into_iter()), None, "by another key");
+            for at in 0..token.len() {
+                let letter = if token.as_bytes()[at] == b'a' { "b" } else { "a" };
+                let forged = format!("{}{letter}{}", &token[..at], &token[at + 1..]);
+                assert_eq!(key.verify_short(&forged, [&weekly].into_iter()), None, "{forged}");
+            }
+        }
+        for odd in ["", "a", &"a".repeat(44), &"a".repeat(46), &"1".repeat(45), &"é".repeat(45)] {
+            assert_eq!((LinkKey::short_claim(odd), key.verify_short(odd, [&weekly].into_iter())), (None, None), "{odd}");
+        }
     }
 }

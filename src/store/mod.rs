@@ -3,6 +3,7 @@
 pub mod deliveries;
 pub mod imports;
 pub mod issues;
+mod last;
 pub mod listeners;
 pub mod lists;
 pub mod meta;
