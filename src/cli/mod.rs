@@ -11,6 +11,7 @@ mod doctor;
 mod import;
 mod init;
 mod issues;
+mod links;
 mod lists;
 mod new;
 mod output;
@@ -233,6 +234,7 @@ fn dispatch(context: &Context, command: Command) -> Result<Exit, Failure> {
             Command::Lists => lists::run(context).await,
             Command::Schedule(args) => schedule::run(context, &args),
             Command::Suppressions(args) => suppressions::run(context, args).await,
+            Command::Links(args) => links::run(context, args).await,
             Command::Bounce(args) => bounce::run(context, args).await,
             Command::Run(args) => run::run(context, &args).await,
             Command::Dev(args) => dev::run(context, args).await,

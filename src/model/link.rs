@@ -6,6 +6,8 @@
 //! A mail address has no room for that: there a token is `base32(issue, subscriber, MAC)`, in small letters, because some servers do not keep
 //! capitals. The List is part of the MAC alone; whoever verifies it tries the Lists the person is on.
 
+use std::sync::Arc;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, KeyInit as _, Mac as _};
@@ -74,9 +76,16 @@ pub struct Grant {
     pub list: ListId,
 }
 
-/// The publication's signing key. It never prints.
+/// The publication's signing key, with those it had before. It never prints.
+///
+/// The newest signs. For a link to leave every key it ever had is good, because such a link never expires; for all others the newest and the one
+/// before it. So a key that has leaked is worth little once it was renewed twice.
 #[derive(Clone)]
-pub struct LinkKey(Hmac<Sha256>);
+pub struct LinkKey {
+    newest: Hmac<Sha256>,
+    /// Newest first.
+    older: Arc<[Hmac<Sha256>]>,
+}
 
 impl std::fmt::Debug for LinkKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -87,15 +96,31 @@ impl std::fmt::Debug for LinkKey {
 impl LinkKey {
     /// From secret bytes of any length (HMAC takes every length).
     pub fn new(secret: &[u8]) -> Self {
-        // `new_from_slice` of HMAC accepts every length, so the other branch is never taken.
-        Self(Hmac::new_from_slice(secret).unwrap_or_else(|_| Hmac::new(&Default::default())))
+        Self { newest: keyed(secret), older: Arc::default() }
     }
 
-    /// A MAC over several fields, each preceded by its length, for ids that must be stable and unguessable.
+    /// The same with a newer secret, which signs from now on.
+    #[must_use]
+    pub fn renewed(&self, secret: &[u8]) -> Self {
+        let older = std::iter::once(&self.newest).chain(&*self.older).cloned().collect();
+        Self { newest: keyed(secret), older }
+    }
+
+    /// A MAC over several fields, each preceded by its length, for ids that must be stable and unguessable: by the first key of all,
+    /// so that it is the same however often the key was renewed.
     pub fn mac(&self, fields: &[&[u8]]) -> [u8; 32] {
-        let mut mac = self.0.clone();
-        update(&mut mac, fields);
-        mac.finalize().into_bytes().into()
+        finish(self.older.last().unwrap_or(&self.newest), fields)
+    }
+
+    /// The same by the newest key, for what is of today.
+    pub fn seal(&self, fields: &[&[u8]]) -> [u8; 32] {
+        finish(&self.newest, fields)
+    }
+
+    /// The keys that are good for a purpose.
+    fn good_for(&self, purpose: Purpose) -> impl Iterator<Item = &Hmac<Sha256>> {
+        let older = if purpose == Purpose::Unsubscribe { self.older.len() } else { 1 };
+        std::iter::once(&self.newest).chain(self.older.iter().take(older))
     }
 
     /// The token that lets `grant` do `purpose`.
@@ -105,7 +130,7 @@ impl LinkKey {
         bytes.extend_from_slice(&grant.issue.0.to_be_bytes());
         bytes.extend_from_slice(&grant.subscriber.0.to_be_bytes());
         bytes.extend_from_slice(grant.list.as_str().as_bytes());
-        let mac = self.mac(&[&bytes]);
+        let mac = self.seal(&[&bytes]);
         bytes.extend_from_slice(&mac[..MAC_BYTES]);
         URL_SAFE_NO_PAD.encode(bytes)
     }
@@ -113,7 +138,8 @@ impl LinkKey {
     /// The token that lets whoever writes to an address with it leave the List.
     pub fn short_token(&self, grant: &Grant) -> String {
         let mut bytes = short_ids(grant).to_vec();
-        bytes.extend_from_slice(&self.short_mac(&bytes, &grant.list)[..MAC_BYTES]);
+        let mac = self.seal(&[SHORT, &bytes, grant.list.as_str().as_bytes()]);
+        bytes.extend_from_slice(&mac[..MAC_BYTES]);
         base32(&bytes)
     }
 
@@ -128,16 +154,11 @@ impl LinkKey {
         let bytes = from_base32(token)?;
         let (ids, mac) = bytes.split_at(2 * SHORT_ID_BYTES);
         let list = lists.find(|list| {
-            let mut expected = self.0.clone();
-            update(&mut expected, &[SHORT, ids, list.as_str().as_bytes()]);
-            expected.verify_truncated_left(mac).is_ok()
+            let fields = [SHORT, ids, list.as_str().as_bytes()];
+            self.good_for(Purpose::Unsubscribe).any(|key| is_by(key, &fields, mac))
         })?;
         let (issue, subscriber) = ids.split_at(SHORT_ID_BYTES);
         Some(Grant { issue: IssueId(id(issue)), subscriber: SubscriberId(id(subscriber)), list: list.clone() })
-    }
-
-    fn short_mac(&self, ids: &[u8], list: &ListId) -> [u8; 32] {
-        self.mac(&[SHORT, ids, list.as_str().as_bytes()])
     }
 
     /// Who a token for `purpose` means, or nothing when it is not ours. Compares in constant time.
@@ -148,10 +169,9 @@ impl LinkKey {
         if body.len() <= HEAD_BYTES || body[0] != purpose.byte() {
             return None;
         }
-        let mut expected = self.0.clone();
-        expected.update(&(body.len() as u64).to_be_bytes());
-        expected.update(body);
-        expected.verify_truncated_left(mac).ok()?;
+        if !self.good_for(purpose).any(|key| is_by(key, &[body], mac)) {
+            return None;
+        }
         Some(Grant {
             issue: IssueId(i64::from_be_bytes(body[1..9].try_into().ok()?)),
             subscriber: SubscriberId(i64::from_be_bytes(body[9..17].try_into().ok()?)),
@@ -163,11 +183,27 @@ impl LinkKey {
 /// The purpose of tokens in addresses: leaving, and nothing else.
 const SHORT: &[u8] = b"leave by mail";
 
-fn update(mac: &mut Hmac<Sha256>, fields: &[&[u8]]) {
+fn keyed(secret: &[u8]) -> Hmac<Sha256> {
+    // `new_from_slice` of HMAC accepts every length, so the other branch is never taken.
+    Hmac::new_from_slice(secret).unwrap_or_else(|_| Hmac::new(&Default::default()))
+}
+
+fn over(key: &Hmac<Sha256>, fields: &[&[u8]]) -> Hmac<Sha256> {
+    let mut mac = key.clone();
     for field in fields {
         mac.update(&(field.len() as u64).to_be_bytes());
         mac.update(field);
     }
+    mac
+}
+
+fn finish(key: &Hmac<Sha256>, fields: &[&[u8]]) -> [u8; 32] {
+    over(key, fields).finalize().into_bytes().into()
+}
+
+/// Whether a MAC, cut to its length, was made by this key. In constant time.
+fn is_by(key: &Hmac<Sha256>, fields: &[&[u8]], mac: &[u8]) -> bool {
+    over(key, fields).verify_truncated_left(mac).is_ok()
 }
 
 /// Issue and subscriber in few bytes. An id that does not fit makes a token that means nobody.
@@ -210,6 +246,32 @@ fn from_base32(text: &str) -> Option<[u8; SHORT_BYTES]> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_renewed_key_signs_and_the_former_ones_are_good_for_leaving() {
+        let grant = Grant { issue: IssueId(7), subscriber: SubscriberId(42), list: ListId::parse("weekly").unwrap() };
+        let first = LinkKey::new(b"one");
+        let keys = [
+            first.clone(),
+            first.renewed(b"two"),
+            first.renewed(b"two").renewed(b"three"),
+            first.renewed(b"two").renewed(b"three").renewed(b"four"),
+        ];
+        for (made, by) in keys.iter().enumerate() {
+            for (read, key) in keys.iter().enumerate() {
+                let is_good = |purpose: Purpose| key.verify(purpose, &by.token(purpose, &grant)).is_some();
+                assert_eq!(is_good(Purpose::Unsubscribe), made <= read, "made by key {made}, read by {read}");
+                for purpose in [Purpose::Preferences, Purpose::View, Purpose::Confirm] {
+                    assert_eq!(is_good(purpose), made <= read && made + 1 >= read, "{purpose:?} made by key {made}, read by {read}");
+                }
+                let short = key.verify_short(&by.short_token(&grant), std::iter::once(&grant.list));
+                assert_eq!(short.is_some(), made <= read, "by mail: made by key {made}, read by {read}");
+            }
+            assert_eq!(by.mac(&[b"x"]), first.mac(&[b"x"]), "what must be stable stays");
+            assert_eq!(by.seal(&[b"x"]) == first.seal(&[b"x"]), made == 0);
+        }
+        assert!(!format!("{:?}", keys[3]).contains("one"));
+    }
 
     #[test]
     fn a_token_of_an_address_means_one_person_one_issue_and_one_list() {

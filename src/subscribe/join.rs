@@ -71,7 +71,7 @@ pub enum Checked {
 /// Tells when a form was shown, so that it cannot be sent at once or for ever.
 pub fn stamp(key: &LinkKey, now: Timestamp) -> String {
     let secs = now.secs().to_be_bytes();
-    let mac = key.mac(&[b"sign-up form", &secs]);
+    let mac = key.seal(&[b"sign-up form", &secs]);
     URL_SAFE_NO_PAD.encode([&secs[..], &mac[..MAC_BYTES]].concat())
 }
 

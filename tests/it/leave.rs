@@ -15,6 +15,8 @@ use postrider::model::relay::TlsMode;
 use postrider::model::{Counts, EmailAddress, ListId, Relay, SubscriptionState};
 use postrider::send::Sender;
 use postrider::store::subscribers::NewSubscriber;
+use proptest::collection::vec;
+use proptest::prelude::{any, prop_assert, prop_assert_eq, proptest};
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
@@ -283,6 +285,50 @@ fn without_an_address_for_leaving_mails_name_the_page_alone() {
     );
     let parsed = MessageParser::default().parse(&mails[0].content).unwrap();
     assert!(parsed.header("List-Unsubscribe").is_some(), "a second reader of mail understands the field with both");
+}
+
+#[test]
+fn a_renewed_key_keeps_old_ways_out_open_and_erased_people_out() {
+    let sent = Sent::new();
+    let publication = &sent.publication;
+    let renew = || {
+        let out = publication.run(&["links", "renew", "--yes"]);
+        assert!(out.status.success() && !said(&out).contains("panicked"), "{}", said(&out));
+    };
+    let erase = |email: &str| assert!(publication.run(&["subscribers", "erase", email, "--yes"]).status.success());
+    let asked = publication.run(&["links", "renew"]);
+    assert_eq!(asked.status.code(), Some(2), "nobody is there to say yes: {}", said(&asked));
+    erase("p0@example.org");
+    let before = sent.ways("ann@example.org").1;
+    for _ in 0..3 {
+        renew();
+    }
+    erase("p1@example.org");
+    assert_eq!(sent.done(request(&before))[0]["done"], "left", "an old mail still lets people leave");
+    publication.write("again.csv", "email\np0@example.org\np1@example.org\nnew@example.org\n");
+    let report = publication.json(&["subscribers", "import", "again.csv", "--list", "weekly", "--confirmed", "--yes"]);
+    assert_eq!((&report["suppressed"], &report["new"]), (&2.into(), &1.into()), "who was erased under any key stays out: {report}");
+    publication.article(2, "Another story", "In another harbour.\n");
+    publication.json(&["send", "weekly", "--yes"]);
+    let new = sent.ways("new@example.org").1;
+    assert_eq!(sent.done(request(&new))[0]["done"], "left", "and new mails too");
+}
+
+proptest! {
+    #[test]
+    fn whatever_a_message_holds_it_is_judged(bytes in vec(any::<u8>(), 0..400), token in "[a-z2-7]{45}", cut in 0_usize..60) {
+        let leave_at = EmailAddress::parse(LEAVE_AT).unwrap();
+        let wild = postrider::bounce::read_head(bytes.as_slice()).unwrap();
+        let _ = postrider::bounce::judge(&wild, &leave_at);
+        // Cut anywhere, and with anything around it, the address is found whole or not at all.
+        let address = format!("leave+{token}@letters.example.org");
+        let text = format!("to: {}\n", &address[..cut.min(address.len())]);
+        let expected_none = postrider::bounce::judge(&postrider::bounce::Head::parse(text.as_bytes()), &leave_at);
+        prop_assert!(matches!(expected_none, postrider::bounce::Verdict::Nothing(_)));
+        let whole = [b"to: <", address.as_bytes(), b">, ", &bytes].concat();
+        let found = postrider::bounce::judge(&postrider::bounce::Head::parse(&whole), &leave_at);
+        prop_assert_eq!(found, postrider::bounce::Verdict::Leave(vec![token]));
+    }
 }
 
 #[test]
