@@ -1,5 +1,7 @@
 //! Which stage runs when; role by role. Each loop does one step at a time, and stops between steps.
 
+mod notices;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -8,21 +10,20 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+pub use notices::{ask_move, keep_sign_ups, welcome};
+
 use crate::config::Config;
-use crate::digest::{self, Choice, Press};
+use crate::digest::{self, Press};
 use crate::fetch::Fetch;
 use crate::model::digest::Approval;
 use crate::model::feed::Hub;
-use crate::model::issue::FrozenArticle;
 use crate::model::link::LinkKey;
-use crate::model::list::Welcome;
-use crate::model::{Clock, Digest, IssueId, ListId, Notice, Subscriber, Timestamp};
+use crate::model::{Clock, Digest, IssueId, Timestamp};
 use crate::store::Store;
+use crate::store::issues::{LocalHour, NewIssue};
 use crate::store::runs::RunResult;
-use crate::store::sign_ups::{Answer, NoticeIssue};
-use crate::subscribe::join::PATIENCE;
 use crate::websub::{self, Topic};
-use crate::{content, feed, schedule, send, subscribe, template};
+use crate::{content, feed, schedule, send, subscribe};
 
 /// How often the content folder is looked at for changes.
 const CONTENT_LOOK: Duration = Duration::from_secs(2);
@@ -299,7 +300,7 @@ pub async fn fire_due(desk: &Desk, digest: &Digest) -> anyhow::Result<Option<Run
 async fn finish(desk: &Desk, digest: &Digest, run: schedule::DueRun) -> anyhow::Result<RunResult> {
     let now = desk.clock.now();
     let before_copy = desk.store.restored_at().await?.is_some_and(|at| run.first <= at);
-    let result = freeze_digest(desk, digest, hold_reason(digest, run.held, before_copy), now).await?;
+    let result = freeze_digest(desk, digest, &run, hold_reason(digest, run.held, before_copy), now).await?;
     match &result {
         RunResult::Issue(id) => tracing::info!(digest = digest.id, due = run.due.rfc3339(), issue = id.0, "due: issue made"),
         RunResult::Nothing(reason) => tracing::info!(digest = digest.id, due = run.due.rfc3339(), "due: no issue: {reason}"),
@@ -325,25 +326,33 @@ fn hold_reason(digest: &Digest, held: bool, before_copy: bool) -> Option<String>
 }
 
 /// Freezes the next Issue of a Digest and keeps it, or says why there is none.
-async fn freeze_digest(desk: &Desk, digest: &Digest, hold: Option<String>, now: Timestamp) -> anyhow::Result<RunResult> {
+async fn freeze_digest(
+    desk: &Desk,
+    digest: &Digest,
+    run: &schedule::DueRun,
+    hold: Option<String>,
+    now: Timestamp,
+) -> anyhow::Result<RunResult> {
     let config = desk.config.clone();
     let (library, faults) = tokio::task::spawn_blocking(move || content::load(&config)).await?;
     if faults.errors() > 0 {
         tracing::warn!(errors = faults.errors(), "some articles cannot be read; the issue is made from the others");
     }
-    let ids: Vec<String> = library.all().iter().map(|article| article.id.0.clone()).collect();
-    let carried = desk.store.already_in(&digest.id, &ids).await?;
-    let articles = match digest::choose(digest, &library, &carried, now) {
-        Choice::Articles(articles) => articles,
-        Choice::Nothing(reason) => return Ok(RunResult::Nothing(reason)),
+    let planned = match digest::plan(&desk.config, &desk.store, digest, &library, run.due, now).await? {
+        Ok(planned) => planned,
+        Err(reason) => return Ok(RunResult::Nothing(reason)),
     };
     let number = desk.store.next_number(Some(&digest.id)).await?;
     let (press_desk, recipe) = (desk.clone(), digest.clone());
     let draft = tokio::task::spawn_blocking(move || {
-        Press { config: &press_desk.config, templates: &press_desk.templates, now }.digest(&recipe, &articles, number)
+        Press { config: &press_desk.config, templates: &press_desk.templates, now }.digest(&recipe, &planned, number)
     })
     .await??;
-    let new = crate::store::issues::NewIssue { hold, ..draft.new };
+    let local = digest.local.map(|zone| LocalHour { first: run.due, zone });
+    let new = NewIssue { hold, local, ..draft.new };
+    if !new.edition.is_for_all() && desk.store.audience(&new, now).await?.recipients == 0 {
+        return Ok(RunResult::Nothing("no new article since the last issue".to_owned()));
+    }
     let id: IssueId = desk.store.create_issue(&new, now).await?;
     Ok(RunResult::Issue(id))
 }
@@ -351,128 +360,4 @@ async fn freeze_digest(desk: &Desk, digest: &Digest, hold: Option<String>, now: 
 /// Waits for `time`; true when told to stop meanwhile.
 async fn stopped_within(stop: &CancellationToken, time: Duration) -> bool {
     tokio::time::timeout(time, stop.cancelled()).await.is_ok()
-}
-
-/// How often sign-ups are looked at: whoever signs up waits for a mail.
-const SIGN_UP_LOOK: Duration = Duration::from_millis(250);
-/// So many are looked at in one go.
-const SIGN_UPS_MAX: u32 = 100;
-/// Addresses that are written to for strangers in an hour; whoever asks later is answered later. A flood makes us wait, and nobody's inbox full.
-const BOTHERED_MAX: u64 = 1_000;
-
-/// Looks at sign-ups until told to stop: makes people pending and tells them.
-pub async fn keep_sign_ups(desk: Desk, stop: CancellationToken) -> anyhow::Result<()> {
-    let mut patient = false;
-    loop {
-        match settle_sign_ups(&desk).await {
-            Ok(held) if held != patient => {
-                patient = held;
-                if held {
-                    tracing::warn!("more than {BOTHERED_MAX} addresses were typed into forms within an hour; the others wait");
-                }
-            }
-            Ok(_) => {}
-            Err(error) => tracing::error!("sign-ups wait: {error:#}"),
-        }
-        if stopped_within(&stop, SIGN_UP_LOOK).await {
-            return Ok(());
-        }
-    }
-}
-
-/// One look; whether some have to wait because there are too many.
-async fn settle_sign_ups(desk: &Desk) -> anyhow::Result<bool> {
-    let waiting = desk.store.sign_ups(SIGN_UPS_MAX).await?;
-    if waiting.is_empty() {
-        return Ok(false);
-    }
-    let now = desk.clock.now();
-    let hour_ago = Timestamp::from_secs(now.secs() - 3_600);
-    let mut left = BOTHERED_MAX.saturating_sub(desk.store.bothered_since(hour_ago).await?);
-    let mut notices: BTreeMap<(ListId, Option<String>), [NoticeIssue; 2]> = BTreeMap::new();
-    for sign_up in waiting {
-        if left == 0 {
-            return Ok(true);
-        }
-        left -= 1;
-        let Some(list) = desk.config.list(&sign_up.list) else {
-            desk.store.drop_sign_up(&sign_up).await?;
-            continue;
-        };
-        let which = (list.id.clone(), language(desk, sign_up.language.as_deref()));
-        if !notices.contains_key(&which) {
-            let make = |what: Notice| notice(desk, what, &list.id, which.1.clone(), &[], now);
-            notices.insert(which.clone(), [make(Notice::Confirm)?, make(Notice::Known)?]);
-        }
-        let answer = desk.store.settle_sign_up(&sign_up, list.opt_in, &notices[&which], PATIENCE, now).await?;
-        match answer {
-            Some(Answer::Told(_, issue)) => catch(desk, issue).await?,
-            Some(Answer::Joined) => {
-                if let Some(person) = desk.store.person(&sign_up.email).await? {
-                    welcome(desk, &list.id, &person.subscriber).await?;
-                }
-            }
-            Some(Answer::Silent) | None => {}
-        }
-    }
-    Ok(false)
-}
-
-/// Welcomes somebody to a List that welcomes; with what its last Issue brought, unless they had that.
-pub async fn welcome(desk: &Desk, list: &ListId, to: &Subscriber) -> anyhow::Result<()> {
-    let how = desk.config.list(list).map_or(Welcome::No, |list| list.welcome);
-    if how == Welcome::No {
-        return Ok(());
-    }
-    let last = if how == Welcome::LastIssue { desk.store.last_issue(list).await? } else { None };
-    let articles = match last {
-        Some((issue, frozen)) if !desk.store.has_had(issue, list, to.id).await? => told(frozen.articles),
-        _ => Vec::new(),
-    };
-    let now = desk.clock.now();
-    let notice = notice(desk, Notice::Welcome, list, language(desk, to.language.as_deref()), &articles, now)?;
-    let issue = desk.store.tell(&notice, list, to.id, now).await?;
-    catch(desk, issue).await
-}
-
-/// Articles a welcome tells of; more would be an Issue of its own.
-const WELCOME_ARTICLES_MAX: usize = 10;
-
-/// What a welcome tells of Articles: what a list of them shows, not what they say.
-fn told(articles: Vec<FrozenArticle>) -> Vec<FrozenArticle> {
-    let short = |article: FrozenArticle| FrozenArticle { html: String::new(), text: String::new(), ..article };
-    articles.into_iter().take(WELCOME_ARTICLES_MAX).map(short).collect()
-}
-
-/// Where nothing leaves this machine, a notice is delivered to the local inbox now; else whoever sends from the ledger delivers it.
-async fn catch(desk: &Desk, notice: IssueId) -> anyhow::Result<()> {
-    if desk.is_confined {
-        desk.store.sendable_issues(desk.clock.now()).await?;
-        desk.sender().run_issue(notice, &CancellationToken::new()).await?;
-    }
-    Ok(())
-}
-
-/// The language to speak to somebody who wants `wanted`, when it is another than the site's and there are texts in it.
-fn language(desk: &Desk, wanted: Option<&str>) -> Option<String> {
-    let languages = template::languages(&desk.templates);
-    let known = template::pick(&languages, wanted?)?;
-    (template::pick(&languages, &desk.config.site.language) != Some(known)).then(|| known.to_owned())
-}
-
-/// A notice as the configuration and the templates make it today.
-fn notice(
-    desk: &Desk,
-    notice: Notice,
-    list: &ListId,
-    language: Option<String>,
-    articles: &[FrozenArticle],
-    now: Timestamp,
-) -> anyhow::Result<NoticeIssue> {
-    let draft = Press { config: &desk.config, templates: &desk.templates, now }.notice(notice, list, language, articles)?;
-    let frozen = draft.new.frozen;
-    let content = desk.key.mac(&[b"notice", &serde_json::to_vec(&frozen)?]);
-    let content: String = content.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-    let day = frozen.date.get(..10).unwrap_or_default().to_owned();
-    Ok(NoticeIssue { notice, key: notice.key(list, &day, &content), subject: draft.new.subject, frozen })
 }

@@ -42,6 +42,8 @@ pub enum Purpose {
     View,
     /// Confirm a Subscription.
     Confirm,
+    /// Confirm a new address.
+    Move,
 }
 
 impl Purpose {
@@ -51,6 +53,7 @@ impl Purpose {
             Self::Preferences => b'p',
             Self::View => b'v',
             Self::Confirm => b'c',
+            Self::Move => b'm',
         }
     }
 
@@ -61,6 +64,7 @@ impl Purpose {
             Self::Preferences => "preferences",
             Self::View => "view",
             Self::Confirm => "confirm",
+            Self::Move => "move",
         }
     }
 }

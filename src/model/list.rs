@@ -77,6 +77,8 @@ pub struct List {
     pub opt_in: OptIn,
     /// Whether whoever joins is welcomed by a mail.
     pub welcome: Welcome,
+    /// Tags that readers may choose among.
+    pub topics: Vec<String>,
     /// Shown on public pages.
     pub public: bool,
     /// A CSV file the List is kept in step with.

@@ -19,6 +19,7 @@ mod leave;
 mod numbers;
 mod peers;
 mod pipeline;
+mod preferences;
 mod report;
 mod schedule;
 mod send;
