@@ -4,6 +4,7 @@ pub mod choosers;
 pub mod deliveries;
 pub mod imports;
 pub mod issues;
+mod last;
 pub mod listeners;
 pub mod lists;
 pub mod meta;

@@ -26,6 +26,7 @@ welcome-subject = Willkommen bei { $list }
 welcome-title = Willkommen
 welcome-say = { $list } kommt von der nächsten Ausgabe an zu Ihnen.
 welcome-button = Lesen, was es schon gibt
+welcome-last = Bis dahin: Das brachte die letzte Ausgabe.
 
 ## Die Seite zum Abonnieren
 subscribe-title = Abonnieren
@@ -40,9 +41,15 @@ subscribe-first = Zuerst kommt eine Mail mit einem Link; bevor Sie ihn öffnen u
 subscribe-button = Abonnieren
 subscribe-again = Noch ein Klick, damit wir wissen, dass Sie es sind.
 subscribe-wrong = Das ging nicht: { $why }.
+subscribe-wait = Einen Moment: Ihr Browser rechnet ein wenig, das hält Roboter fern.
+subscribe-work = Dieses Formular braucht JavaScript: Ihr Browser rechnet ein wenig, das hält Roboter fern. Ohne geht es auch: Schreiben Sie an { $address } und bitten Sie darum, auf die Liste zu kommen.
+subscribe-unproven = Die kleine Rechnung, die Roboter fernhält, fehlt noch. Drücken Sie den Knopf noch einmal.
 sent-title = Sehen Sie in Ihr Postfach
 sent-say = Eine Nachricht ist auf dem Weg zu { $email }. Drücken Sie den Knopf darin, und Sie stehen auf der Liste.
 sent-small = Nach ein paar Minuten nichts da? Sehen Sie im Spam-Ordner nach. Wer nicht gefragt hat, braucht nichts zu tun.
+single-title = Danke.
+single-say = Die nächste Ausgabe kommt an { $email }.
+single-small = Hatten Sie die Liste schon einmal verlassen, fragt zuerst eine Mail, ob Sie sie wieder möchten.
 
 ## Die Seite hinter dem Link zum Bestätigen
 confirm-page-title = { $list } abonnieren?

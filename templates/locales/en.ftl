@@ -27,6 +27,7 @@ welcome-subject = Welcome to { $list }
 welcome-title = Welcome
 welcome-say = { $list } comes to you from the next issue on.
 welcome-button = Read what there is
+welcome-last = Until then, this is what the last issue brought:
 
 ## The page to sign up
 subscribe-title = Subscribe
@@ -41,9 +42,15 @@ subscribe-first = A mail with a link comes first; nothing is sent before you pre
 subscribe-button = Subscribe
 subscribe-again = One more click, so that we know it is you.
 subscribe-wrong = That did not work: { $why }.
+subscribe-wait = One moment: your browser does a little work that keeps robots out.
+subscribe-work = This form needs JavaScript: your browser does a little work that keeps robots out. Without it, write to { $address } and ask to be put on the list.
+subscribe-unproven = The little work that keeps robots out is still to be done. Press the button once more.
 sent-title = Check your mail
 sent-say = A message is on its way to { $email }. Press the button in it, and you are on the list.
 sent-small = Nothing there after a few minutes? Look into the spam folder. Whoever did not ask for it need do nothing.
+single-title = Thank you.
+single-say = The next issue comes to { $email }.
+single-small = If you had left the list before, a mail asks you first whether you want it again.
 
 ## The page behind the link to confirm
 confirm-page-title = Subscribe to { $list }?

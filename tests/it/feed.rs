@@ -63,6 +63,7 @@ fn config_at(url: &str) -> Config {
         allow_private: Vec::new(),
         metrics: None,
         send: SendPolicy { on_unknown: OnUnknown::Resend },
+        leave_at: None,
         dkim: None,
         relays: Vec::new(),
         lists: Vec::new(),

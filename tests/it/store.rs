@@ -668,7 +668,7 @@ async fn lists_runs_and_facts_are_kept() {
         from: postrider::model::Mailbox::parse("News <news@example.org>").unwrap(),
         reply_to: None,
         opt_in: postrider::model::list::OptIn::Double,
-        welcome: false,
+        welcome: postrider::model::list::Welcome::No,
         topics: vec![],
         public: true,
         subscribers: None,
