@@ -3,6 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
+use crate::model::email::AddressFault;
 use crate::model::link::{Grant, LinkKey};
 use crate::model::{EmailAddress, List, ListId, Subscriber, Timestamp};
 use crate::store::sign_ups::{Patience, SignUp};
@@ -57,8 +58,8 @@ pub enum Checked {
     Program,
     /// Sent too fast, too late, or from a form without a stamp: the page is shown with what was typed, to be sent once more.
     Again,
-    /// Not an address, in words.
-    BadAddress(String),
+    /// Not an address: why.
+    BadAddress(AddressFault),
     /// None of our Lists, or one that is not for everybody.
     NoList,
 }

@@ -16,6 +16,7 @@ use super::links::{failed, invalid};
 use super::tongue::{Tongue, context};
 use super::{State, page};
 use crate::model::List;
+use crate::model::email::AddressFault;
 use crate::model::link::{Grant, Purpose};
 use crate::subscribe::join::{self, Checked, Confirmed, Origin, Typed};
 use crate::{template, worker};
@@ -74,7 +75,10 @@ pub async fn join_post(Shared(state): Shared<State>, tongue: Tongue, parts: Part
     match keep(&state, &typed, &origin, client_ip(&parts)).await {
         Kept::Yes => sent(&state, &tongue, &fields.email),
         Kept::Again => form(&state, &tongue, &shown(), &fields, Wrong::Again),
-        Kept::BadAddress(why) => form(&state, &tongue, &shown(), &fields, Wrong::Address(&why)),
+        Kept::BadAddress(why) => {
+            let why = template::say(&state.tera, why.key(), &tongue.0, &[]);
+            form(&state, &tongue, &shown(), &fields, Wrong::Address(&why))
+        }
         Kept::NoList => invalid(&state, &tongue),
         Kept::TooMany => {
             (StatusCode::TOO_MANY_REQUESTS, "too many sign-ups come from your network; please try again in an hour\n").into_response()
@@ -89,7 +93,7 @@ pub async fn api_post(Shared(state): Shared<State>, parts: Parts, Json(asked): J
     let origin = Origin { source: "api", ip: Some(client_ip(&parts).to_string()), language: asked.language.clone() };
     let (status, said) = match keep(&state, &typed, &origin, client_ip(&parts)).await {
         Kept::Yes | Kept::Again => (StatusCode::ACCEPTED, serde_json::json!({"status": "check your mail"})),
-        Kept::BadAddress(why) => (StatusCode::UNPROCESSABLE_ENTITY, serde_json::json!({"error": why, "field": "email"})),
+        Kept::BadAddress(why) => (StatusCode::UNPROCESSABLE_ENTITY, serde_json::json!({"error": why.to_string(), "field": "email"})),
         Kept::NoList => (StatusCode::UNPROCESSABLE_ENTITY, serde_json::json!({"error": "there is no such list", "field": "lists"})),
         Kept::TooMany => (StatusCode::TOO_MANY_REQUESTS, serde_json::json!({"error": "too many sign-ups from this network"})),
         Kept::Failed => (StatusCode::SERVICE_UNAVAILABLE, serde_json::json!({"error": "try again in a minute"})),
@@ -112,7 +116,7 @@ pub async fn api_options() -> Response {
 enum Kept {
     Yes,
     Again,
-    BadAddress(String),
+    BadAddress(AddressFault),
     NoList,
     TooMany,
     Failed,

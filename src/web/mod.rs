@@ -6,6 +6,7 @@
 
 mod accept;
 mod answer;
+mod archive;
 pub mod client;
 mod door;
 mod files;
@@ -100,6 +101,7 @@ fn router(state: State) -> Router {
         .route("/resubscribe/{token}", get(links::unsubscribe).post(links::resubscribe_post))
         .route("/preferences/{token}", get(links::preferences).post(links::preferences_post))
         .route("/view/{token}", get(links::view))
+        .route("/archive/{list}/", get(archive::list))
         .route("/subscribe", get(join::lists).post(join::join_post))
         .route("/subscribe/{list}", get(join::list))
         .route("/api/subscribe", axum::routing::post(join::api_post).options(join::api_options))
@@ -164,6 +166,7 @@ fn context(state: &State) -> tera::Context {
     context.insert("site_url", site.url.as_str());
     context.insert("language", &site.language);
     context.insert("stylesheet", &format!("{}{}", site.url.path(), *STYLESHEET_PATH));
+    context.insert("root", site.url.path());
     context
 }
 
