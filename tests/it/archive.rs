@@ -5,8 +5,10 @@ use std::sync::Arc;
 use lol_html::{RewriteStrSettings, element, rewrite_str};
 use postrider::content;
 use postrider::digest::Press;
-use postrider::model::{EmailAddress, IssueId, ListId, Segment, SubscriptionState, Timestamp};
+use postrider::model::outcome::Reply as Reply250;
+use postrider::model::{EmailAddress, IssueId, ListId, Outcome, Segment, SubscriptionState, Timestamp};
 use postrider::send::Sender;
+use postrider::store::deliveries::Record;
 use postrider::store::issues::NewIssue;
 use postrider::store::subscribers::NewSubscriber;
 use tempfile::TempDir;
@@ -256,6 +258,50 @@ async fn what_was_not_sent_to_everybody_on_a_public_list_is_nowhere() {
     room.deliver(started).await;
     room.page(&format!("/archive/weekly/{}/", started.0)).await;
     assert!(room.page("/archive/weekly/").await.contains("About to go"), "it is there as soon as it has left");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_issue_is_called_off_in_mid_send_and_leaves_the_archive() {
+    let room = Room::new().await;
+    let issue = room.send(&room.letter("tides", &["weekly"])).await;
+    let path = format!("/archive/weekly/{}/", issue.0);
+    room.page(&path).await;
+    let store = &room.served.app.store;
+    let ben = NewSubscriber::new(EmailAddress::parse("ben@reader.test").unwrap());
+    store.upsert_subscribers(&[ben], &id("weekly"), SubscriptionState::Confirmed, "test", false, room.now()).await.unwrap();
+    let second = room.make(&NewIssue { subject: "Wrong".into(), ..room.letter("ropes", &["weekly"]) }).await;
+    store.sendable_issues(room.now()).await.unwrap();
+    let (lease, people) = store.claim(second, "test", 1, std::time::Duration::from_secs(60), room.now()).await.unwrap().unwrap();
+    let people: Vec<_> = people.iter().map(|one| one.subscriber.id).collect();
+    store.commit(&lease, &[], &people, room.now()).await.unwrap();
+    let reply = Reply250 { code: 250, enhanced: None, text: "Ok".into(), phase: "final" };
+    let sent = Record { subscriber: people[0], outcome: Outcome::Sent(reply), next_at: None };
+    store.commit(&lease, &[sent], &[], room.now()).await.unwrap();
+    let wrong = format!("/archive/weekly/{}/", second.0);
+    assert!(room.page(&wrong).await.contains("Wrong"), "the first has it");
+    store.cancel_issue(second, room.now()).await.unwrap();
+    until("it is gone", async || (room.get(&wrong).await.status == 404).then_some(())).await;
+    assert!(!room.everything().await.contains("Wrong") && room.get(&path).await.status == 200, "the other one stays");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_visitor_is_told_in_their_language_what_is_wrong_with_an_address() {
+    let room = Room::new().await;
+    let stamp = postrider::subscribe::join::stamp(&room.served.app.key, Timestamp::from_secs(room.now().secs() - 10));
+    let german = [("Accept-Language", "de-AT,de;q=0.9,en;q=0.5")];
+    for (address, said) in [
+        ("", "die Adresse fehlt"),
+        ("ann", "eine Adresse braucht ein @"),
+        ("a%00b%40example.org", "ein Zeichen, das in keiner Adresse steht"),
+        (".ann%40example.org", "was vor dem @ steht"),
+        ("ann%40example", "was nach dem @ steht, ist keine Mail-Domain"),
+        ("ann%40127.0.0.1", "was nach dem @ steht, ist keine Mail-Domain"),
+    ] {
+        let form = format!("email={address}&list=weekly&stamp={stamp}");
+        let reply = ask(room.served.address, "POST", "/subscribe", &german, &form).await;
+        assert_eq!(reply.status, 422, "{address}: {reply:?}");
+        assert!(reply.text().contains(said) && reply.text().contains("lang=\"de\""), "{address}: {}", reply.text());
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

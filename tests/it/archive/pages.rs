@@ -65,10 +65,10 @@ async fn all(room: &Room) -> Pages {
     pages.add("article", "/ropes/", 200, "On ropes");
     pages.add("feeds", "/feeds/", 200, "Feeds");
     pages.add("archive", "/archive/", 200, "Archive");
-    pages.add("issues", "/archive/weekly/", 200, "Archive Harbour Weekly");
-    pages.add("found", "/archive/weekly/?q=harbour", 200, "Archive Harbour Weekly");
-    pages.add("not-found", "/archive/weekly/?q=nothing", 200, "Archive Harbour Weekly");
-    pages.add("none-yet", "/archive/boats/", 200, "Archive Boats only");
+    pages.add("issues", "/archive/weekly/", 200, "Harbour Weekly");
+    pages.add("found", "/archive/weekly/?q=harbour", 200, "Harbour Weekly");
+    pages.add("not-found", "/archive/weekly/?q=nothing", 200, "Harbour Weekly");
+    pages.add("none-yet", "/archive/boats/", 200, "Boats only");
     pages.add("issue", "/archive/weekly/1/", 200, "The week");
     pages.add("letter", "/archive/weekly/2/", 200, "On tides");
     pages.add("subscribe", "/subscribe/weekly", 200, "Harbour Weekly");
