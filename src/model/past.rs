@@ -43,7 +43,7 @@ impl PastIssue {
         };
         let mut left = TEXT_BYTES_MAX;
         for article in &mut past.articles {
-            article.text = cut(&article.text.split_whitespace().collect::<Vec<_>>().join(" "), left);
+            article.text = cut(&words_of(&article.text), left);
             left -= article.text.len();
             if !is_letter {
                 article.html = String::new();
@@ -73,6 +73,16 @@ impl PastIssue {
 /// Text in small letters, character by character, so that a word is the same wherever it stands.
 pub fn fold(text: &str) -> String {
     text.chars().flat_map(char::to_lowercase).collect()
+}
+
+/// The words of a text without what plain mail draws: rules, boxes, marks around words, numbers of links.
+fn words_of(text: &str) -> String {
+    let is_word = |word: &&str| {
+        let is_link = word.strip_prefix('[').and_then(|word| word.strip_suffix(']')).is_some_and(|n| n.bytes().all(|b| b.is_ascii_digit()));
+        !is_link && word.chars().any(char::is_alphanumeric)
+    };
+    let words = text.split_whitespace().map(|word| word.trim_matches(['*', '_', '`']));
+    words.filter(is_word).collect::<Vec<_>>().join(" ")
 }
 
 fn cut(text: &str, bytes: usize) -> String {

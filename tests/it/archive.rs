@@ -1,5 +1,6 @@
 //! The public archive: what it shows, what it never shows, and its search. Issues are made, sent and read through the real rooms.
 
+use std::io::Read as _;
 use std::sync::Arc;
 
 use lol_html::{RewriteStrSettings, element, rewrite_str};
@@ -390,6 +391,16 @@ async fn an_index_has_fifty_issues_a_page_and_so_has_a_search() {
     let searched = room.get("/archive/boats/?q=rope&page=2").await.text();
     assert_eq!(count(&searched), 2, "{searched}");
     assert!(searched.contains("52 issues have “rope”") && searched.contains("q=rope&amp;page=1\""), "{searched}");
+    let packed = room.served.get("/archive/boats/?q=rope", &[("Accept-Encoding", "gzip")]).await;
+    assert_eq!((packed.header("content-encoding"), packed.header("vary")), ("gzip", "Accept-Encoding"));
+    let mut html = String::new();
+    flate2::read::GzDecoder::new(&packed.body[..]).read_to_string(&mut html).unwrap();
+    assert!(
+        html == room.get("/archive/boats/?q=rope").await.text() && packed.body.len() * 4 < html.len(),
+        "{} of {}",
+        packed.body.len(),
+        html.len()
+    );
 }
 
 /// What browsers would run, or load from elsewhere, if it got into a page as it is.

@@ -68,7 +68,8 @@ async function look(tab, wanted) {
   if (name !== "no-script") {
     seen.overflow = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
     await page.evaluate(axe);
-    const { violations } = await page.evaluate(() => globalThis.axe.run(document, { resultTypes: ["violations"] }));
+    const { violations, passes } = await page.evaluate(() => globalThis.axe.run(document));
+    seen.rules = passes.length;
     seen.violations = violations.map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.html).join(" ")}`);
   }
   if (task.shots) await page.screenshot({ path: path.join(task.shots, `${wanted.name}-${name}.png`), fullPage: true });

@@ -45,7 +45,7 @@ async fn an_archived_digest_keeps_no_bodies_and_a_letter_keeps_its_own() {
         url: format!("https://example.org/{title}/"),
         summary: "In short.".into(),
         html: "<p>At length.</p>".into(),
-        text: "At  length\nand   ÄNGSTLICH.".into(),
+        text: "-- At _length_ [1] ------\nand   ÄNGSTLICH.".into(),
         published: None,
         authors: Vec::new(),
         tags: Vec::new(),
