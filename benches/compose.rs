@@ -126,6 +126,7 @@ fn digest(list: &ListId) -> Frozen {
             icon: None,
         },
         date: "2026-11-22T09:00:00+01:00".into(),
+        fresh: None,
         language: None,
         test: false,
     }

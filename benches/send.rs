@@ -270,6 +270,7 @@ fn letter(list: &ListId) -> NewIssue {
         lists: BTreeMap::from([(list.clone(), FrozenList { name: "A".into(), description: "All".into(), from, reply_to: None })]),
         site,
         date: "2026-11-22T09:00:00+00:00".into(),
+        fresh: None,
         language: None,
         test: false,
     };
@@ -282,6 +283,8 @@ fn letter(list: &ListId) -> NewIssue {
         scheduled_at: None,
         hold: None,
         only: None,
+        edition: Default::default(),
+        local: None,
     }
 }
 

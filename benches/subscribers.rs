@@ -46,10 +46,11 @@ async fn run(people: u64) {
         let report = timed(what, bring(&store, people, dry_run)).await;
         println!("  {}", serde_json::to_string(&report).unwrap());
     }
-    timed("audience", async { store.audience(&[list()], None).await.unwrap() }).await;
+    timed("audience", async { store.audience(&letter(list()), now()).await.unwrap() }).await;
     for text in ["attr.city = \"U*\" and joined > 2020-01-01 and not tag:vip", "sent < 5 and domain = example.org"] {
         let segment = Segment::parse(text, Path::new("bench"), &[]).unwrap().at(now(), chrono_tz::Tz::UTC);
-        let audience = timed("of a segment", async { store.audience(&[list()], Some(&segment)).await.unwrap() }).await;
+        let new = NewIssue { only: Some(segment), ..letter(list()) };
+        let audience = timed("of a segment", async { store.audience(&new, now()).await.unwrap() }).await;
         println!("  {text}: {} of {people}", audience.recipients);
     }
     for n in [10_000, people] {
@@ -89,7 +90,15 @@ async fn issue_to(store: &Store, n: u64, people: u64) -> IssueId {
         let rows: Vec<_> = page.into_iter().map(|person| row(person.subscriber.email)).collect();
         store.upsert_subscribers(&rows, &id, SubscriptionState::Confirmed, "bench", false, now()).await.unwrap();
     }
-    let new = NewIssue {
+    let new = letter(to);
+    let issue = timed(&format!("issue to {n}"), async { store.create_issue(&new, now()).await.unwrap() }).await;
+    timed("sendable", async { store.sendable_issues(now()).await.unwrap() }).await;
+    issue
+}
+
+/// An Issue to a list.
+fn letter(to: ListId) -> NewIssue {
+    NewIssue {
         digest: None,
         subject: "Bench".into(),
         frozen: frozen(),
@@ -98,10 +107,9 @@ async fn issue_to(store: &Store, n: u64, people: u64) -> IssueId {
         scheduled_at: None,
         hold: None,
         only: None,
-    };
-    let issue = timed(&format!("issue to {n}"), async { store.create_issue(&new, now()).await.unwrap() }).await;
-    timed("sendable", async { store.sendable_issues(now()).await.unwrap() }).await;
-    issue
+        edition: Default::default(),
+        local: None,
+    }
 }
 
 /// Claims and commits as a sender does; what is measured is the first tenth second's worth and the middle.
@@ -188,6 +196,7 @@ fn frozen() -> Frozen {
         lists: Default::default(),
         site,
         date: "2026-11-22T09:00:00+01:00".into(),
+        fresh: None,
         language: None,
         test: false,
     }

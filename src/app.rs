@@ -77,7 +77,7 @@ impl App {
     }
 
     /// What the service's loops share.
-    fn desk(&self, is_confined: bool) -> Desk {
+    pub fn desk(&self, is_confined: bool) -> Desk {
         Desk {
             config: self.config.clone(),
             clock: self.clock.clone(),

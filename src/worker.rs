@@ -13,13 +13,15 @@ use tokio_util::sync::CancellationToken;
 pub use past::Past;
 
 use crate::config::Config;
-use crate::digest::{self, Choice, Press};
+use crate::digest::{self, Press};
 use crate::fetch::Fetch;
 use crate::model::digest::Approval;
 use crate::model::feed::Hub;
 use crate::model::link::LinkKey;
-use crate::model::{Clock, Digest, IssueId, ListId, Notice, Subscriber, Timestamp};
+use crate::model::{Clock, Digest, EmailAddress, IssueId, ListId, Notice, Subscriber, Timestamp};
 use crate::store::Store;
+use crate::store::issues::{LocalHour, NewIssue};
+use crate::store::moves::Move;
 use crate::store::runs::RunResult;
 use crate::store::sign_ups::{Answer, NoticeIssue};
 use crate::subscribe::join::PATIENCE;
@@ -318,7 +320,7 @@ pub async fn fire_due(desk: &Desk, digest: &Digest) -> anyhow::Result<Option<Run
 async fn finish(desk: &Desk, digest: &Digest, run: schedule::DueRun) -> anyhow::Result<RunResult> {
     let now = desk.clock.now();
     let before_copy = desk.store.restored_at().await?.is_some_and(|at| run.first <= at);
-    let result = freeze_digest(desk, digest, hold_reason(digest, run.held, before_copy), now).await?;
+    let result = freeze_digest(desk, digest, &run, hold_reason(digest, run.held, before_copy), now).await?;
     match &result {
         RunResult::Issue(id) => tracing::info!(digest = digest.id, due = run.due.rfc3339(), issue = id.0, "due: issue made"),
         RunResult::Nothing(reason) => tracing::info!(digest = digest.id, due = run.due.rfc3339(), "due: no issue: {reason}"),
@@ -344,25 +346,33 @@ fn hold_reason(digest: &Digest, held: bool, before_copy: bool) -> Option<String>
 }
 
 /// Freezes the next Issue of a Digest and keeps it, or says why there is none.
-async fn freeze_digest(desk: &Desk, digest: &Digest, hold: Option<String>, now: Timestamp) -> anyhow::Result<RunResult> {
+async fn freeze_digest(
+    desk: &Desk,
+    digest: &Digest,
+    run: &schedule::DueRun,
+    hold: Option<String>,
+    now: Timestamp,
+) -> anyhow::Result<RunResult> {
     let config = desk.config.clone();
     let (library, faults) = tokio::task::spawn_blocking(move || content::load(&config)).await?;
     if faults.errors() > 0 {
         tracing::warn!(errors = faults.errors(), "some articles cannot be read; the issue is made from the others");
     }
-    let ids: Vec<String> = library.all().iter().map(|article| article.id.0.clone()).collect();
-    let carried = desk.store.already_in(&digest.id, &ids).await?;
-    let articles = match digest::choose(digest, &library, &carried, now) {
-        Choice::Articles(articles) => articles,
-        Choice::Nothing(reason) => return Ok(RunResult::Nothing(reason)),
+    let planned = match digest::plan(&desk.config, &desk.store, digest, &library, run.due, now).await? {
+        Ok(planned) => planned,
+        Err(reason) => return Ok(RunResult::Nothing(reason)),
     };
     let number = desk.store.next_number(Some(&digest.id)).await?;
     let (press_desk, recipe) = (desk.clone(), digest.clone());
     let draft = tokio::task::spawn_blocking(move || {
-        Press { config: &press_desk.config, templates: &press_desk.templates, now }.digest(&recipe, &articles, number)
+        Press { config: &press_desk.config, templates: &press_desk.templates, now }.digest(&recipe, &planned, number)
     })
     .await??;
-    let new = crate::store::issues::NewIssue { hold, ..draft.new };
+    let local = digest.local.map(|zone| LocalHour { first: run.due, zone });
+    let new = NewIssue { hold, local, ..draft.new };
+    if !new.edition.is_for_all() && desk.store.audience(&new, now).await?.recipients == 0 {
+        return Ok(RunResult::Nothing("no new article since the last issue".to_owned()));
+    }
     let id: IssueId = desk.store.create_issue(&new, now).await?;
     Ok(RunResult::Issue(id))
 }
@@ -446,6 +456,19 @@ pub async fn welcome(desk: &Desk, list: &ListId, to: &Subscriber) -> anyhow::Res
     let notice = notice(desk, Notice::Welcome, list, language(desk, to.language.as_deref()), now)?;
     let issue = desk.store.tell(&notice, list, to.id, now).await?;
     catch(desk, issue).await
+}
+
+/// Writes to a new address of somebody's, and to the old one. Nothing moves before the new one has said yes.
+pub async fn ask_move(desk: &Desk, list: &ListId, from: &Subscriber, to: &EmailAddress) -> anyhow::Result<()> {
+    let Some(list) = desk.config.list(list).map(|list| list.id.clone()) else { return Ok(()) };
+    let now = desk.clock.now();
+    let make = |what: Notice| notice(desk, what, &list, language(desk, from.language.as_deref()), now);
+    let notices = (make(Notice::Move)?, make(Notice::Moving)?);
+    let wanted = Move { from: from.id, to, list: &list };
+    for issue in desk.store.ask_move(wanted, (&notices.0, &notices.1), PATIENCE, now).await? {
+        catch(desk, issue).await?;
+    }
+    Ok(())
 }
 
 /// Where nothing leaves this machine, a notice is delivered to the local inbox now; else whoever sends from the ledger delivers it.

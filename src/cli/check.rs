@@ -4,7 +4,7 @@ use super::output::duration;
 use super::{Context, Exit, Failure, report};
 use crate::app::Stopwatch;
 use crate::config::Config;
-use crate::digest::{self, Choice, Press};
+use crate::digest::{self, Choice, Planned, Press};
 use crate::model::{Fault, Faults};
 use crate::{content, feed, preflight, template};
 
@@ -42,7 +42,7 @@ fn look(context: &Context, config: &Config, faults: &mut Faults) {
     let press = Press { config, templates: &templates, now };
     for recipe in &config.digests {
         let Choice::Articles(articles) = digest::choose(recipe, &library, &Default::default(), now) else { continue };
-        match press.digest(recipe, &articles, 1) {
+        match press.digest(recipe, &Planned::of(config, articles, &recipe.lists), 1) {
             Ok(draft) => {
                 faults.0.extend(draft.lints.0);
                 faults.0.extend(preflight::check(config, &draft.new.frozen, &draft.sample).0);

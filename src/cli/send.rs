@@ -32,7 +32,7 @@ pub async fn run(context: &Context, args: SendArgs) -> Result<Exit, Failure> {
     target::checked(context, &app, &target, &draft)?;
     // Both hold: the digest's own segment, and that of the command.
     draft.new.only = draft.new.only.into_iter().chain(only).reduce(|one, other| Condition::All(vec![one, other]));
-    let audience = app.store.audience(&draft.new.lists, draft.new.only.as_ref()).await?;
+    let audience = app.store.audience(&draft.new, app.clock.now()).await?;
     if args.dry_run {
         return dry_run(context, &app, &draft.new, &audience).await;
     }
@@ -134,7 +134,7 @@ async fn dry_run(context: &Context, app: &App, new: &NewIssue, audience: &Audien
     let mut after = String::new();
     // Named people are for small lists and for --json; the counts come first and are complete.
     loop {
-        let page = app.store.audience_members(&new.lists, new.only.as_ref(), &after, PAGE).await?;
+        let page = app.store.audience_members(new, &after, PAGE, app.clock.now()).await?;
         let Some(last) = page.last() else { break };
         after.clone_from(&last.email);
         members.extend(page);
@@ -169,6 +169,9 @@ fn left_out(audience: &Audience) -> String {
         (audience.pending, "unconfirmed"),
         (audience.suppressed, "suppressed"),
         (audience.outside, "outside the segment"),
+        (audience.paused, "paused"),
+        (audience.later, "not their turn"),
+        (audience.off_topic, "other topics"),
     ];
     let total: u64 = parts.iter().map(|(n, _)| n).sum();
     if total == 0 {

@@ -9,7 +9,7 @@ use super::target::{parse_list, parse_where};
 use super::{Context, Exit, Failure, import};
 use crate::app::App;
 use crate::model::email::parse_name;
-use crate::model::{Consent, EmailAddress, Fault, SubscriberId, SubscriptionState, Timestamp};
+use crate::model::{Consent, EmailAddress, Fault, Rhythm, SubscriberId, SubscriptionState, Timestamp};
 use crate::store::subscribers::{NewSubscriber, Person, Upserted};
 use crate::subscribe;
 
@@ -86,6 +86,16 @@ async fn show(context: &Context, app: &App, email: &str) -> Result<Exit, Failure
     for row in &person.consents {
         context.out.line(format!("  agreed to {}: {}", row.list, consent_words(&row.consent)));
     }
+    for one in &person.preferences {
+        let topics = one
+            .topics
+            .as_ref()
+            .map(|topics| format!(", about {}", if topics.is_empty() { "nothing special".to_owned() } else { topics.join(", ") }));
+        context.out.line(format!("  wants {} {}{}", one.list, rhythm_words(one.rhythm), topics.unwrap_or_default()));
+    }
+    if let Some(until) = person.paused_until.filter(|until| *until > app.clock.now()) {
+        context.out.line(format!("  paused until {}", until.in_zone(app.config.site.timezone).format("%-d %B %Y")));
+    }
     if !person.tags.is_empty() {
         context.out.line(format!("  tags: {}", person.tags.join(", ")));
     }
@@ -96,6 +106,15 @@ async fn show(context: &Context, app: &App, email: &str) -> Result<Exit, Failure
         context.out.line(format!("  {key} = {value}"));
     }
     Ok(Exit::Done)
+}
+
+const fn rhythm_words(rhythm: Rhythm) -> &'static str {
+    match rhythm {
+        Rhythm::Each => "with each issue",
+        Rhythm::Daily => "once a day",
+        Rhythm::Weekly => "once a week",
+        Rhythm::Monthly => "once a month",
+    }
 }
 
 /// `asked 2024-02-29T10:00:00Z from 192.0.2.1 (import:2026-11-22-1)`.

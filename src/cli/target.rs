@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::{Context, Exit, Failure};
 use crate::app::App;
-use crate::digest::{self, Choice, Draft, Press};
+use crate::digest::{self, Choice, Draft, Planned, Press};
 use crate::model::{Article, ArticleState, Condition, Digest, Fault, Library, ListId, Segment};
 use crate::{content, preflight};
 
@@ -51,18 +51,19 @@ pub async fn freeze(
     match target {
         Target::Digest(recipe) => {
             let recipe = if lists.is_empty() { (**recipe).clone() } else { Digest { lists: lists.to_vec(), ..(**recipe).clone() } };
-            let ids: Vec<String> = library.all().iter().map(|article| article.id.0.clone()).collect();
-            let carried = app.store.already_in(&recipe.id, &ids).await?;
-            let mut choice = digest::choose(&recipe, library, &carried, now);
-            if repeat && matches!(choice, Choice::Nothing(_)) {
-                choice = digest::choose(&Digest { min: 1, ..recipe.clone() }, library, &Default::default(), now);
-            }
-            match choice {
-                Choice::Articles(articles) => {
-                    let number = app.store.next_number(Some(&recipe.id)).await?;
-                    Ok(Ok(press.digest(&recipe, &articles, number)?))
+            let mut planned = digest::plan(&app.config, &app.store, &recipe, library, now, now).await?;
+            if repeat && planned.is_err() {
+                let again = digest::choose(&Digest { min: 1, ..recipe.clone() }, library, &Default::default(), now);
+                if let Choice::Articles(articles) = again {
+                    planned = Ok(Planned::of(&app.config, articles, &recipe.lists));
                 }
-                Choice::Nothing(reason) => Ok(Err(reason)),
+            }
+            match planned {
+                Ok(planned) => {
+                    let number = app.store.next_number(Some(&recipe.id)).await?;
+                    Ok(Ok(press.digest(&recipe, &planned, number)?))
+                }
+                Err(reason) => Ok(Err(reason)),
             }
         }
         Target::Letter(article) => {

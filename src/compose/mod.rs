@@ -74,6 +74,7 @@ impl std::fmt::Debug for Compiled {
 impl Compiled {
     /// Compiles; refuses an Issue that no reader could be sent (template errors, over the limits). Everything Tera can do without a reader is done here.
     pub fn new(frozen: &Frozen, list: &ListId) -> Result<Self, Faults> {
+        let frozen = &*frozen.share(None);
         let shared = full::Shared::new(frozen, list)?;
         let sample = sample()?;
         shared.try_out(&sample)?;
@@ -168,7 +169,7 @@ impl Languages {
 
 /// The message for one reader by the full path: render, inline, link, encode, all anew. The reference.
 pub fn full(frozen: &Frozen, list: &ListId, reader: &Reader, date: Timestamp) -> Result<Vec<u8>, ComposeError> {
-    let shared = full::Shared::new(frozen, list).map_err(|faults| ComposeError(faults.to_string()))?;
+    let shared = full::Shared::new(&frozen.share(None), list).map_err(|faults| ComposeError(faults.to_string()))?;
     let mut out = Vec::new();
     shared.message(reader, date, &mut out)?;
     Ok(out)

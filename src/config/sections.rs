@@ -12,8 +12,9 @@ use super::tree::Value;
 use crate::model::digest::{Approval, Missed};
 use crate::model::feed::{Feed, FeedFormat, Hub};
 use crate::model::list::{OptIn, parse_id};
+use crate::model::schedule::FIRST_ZONE;
 use crate::model::source::{Source as ImportSource, SourceKind};
-use crate::model::{Digest, Fault, List, ListId, Mailbox, Schedule, Segment, Site};
+use crate::model::{Digest, Fault, List, ListId, Mailbox, Rhythm, Schedule, Segment, Site};
 
 /// Articles in one mail; more is a book and is clipped by mail programs anyway.
 const DIGEST_LIMIT_MAX: usize = 200;
@@ -52,6 +53,7 @@ pub(super) fn list(section: &Section<'_>, file: &Path) -> Option<List> {
     let from = section.required("from", "from = \"Name <letters@example.com>\"", |s, key| s.parsed(key, "bad-address", mailbox));
     let reply_to = section.parsed("reply_to", "bad-address", mailbox);
     let opt_in = section.choice("opt_in", &[("double", OptIn::Double), ("single", OptIn::Single)], OptIn::Double);
+    let topics = section.words("topics");
     let (welcome, public) = (section.flag("welcome", false), section.flag("public", true));
     let subscribers = section.parsed("subscribers", "missing-file", |text| {
         let path = beside(file, text);
@@ -70,6 +72,7 @@ pub(super) fn list(section: &Section<'_>, file: &Path) -> Option<List> {
         reply_to,
         opt_in,
         welcome,
+        topics,
         public,
         subscribers,
     })
@@ -85,7 +88,10 @@ pub(super) fn digest(section: &Section<'_>, site_zone: Tz, known: &Known) -> Opt
     let lists = references(section, lists.unwrap_or_default(), &known.lists, "list");
     let only = section.text("where").and_then(|text| segment(section, &text, &known.lists));
     let zone = section.parsed("timezone", "bad-zone", zone).unwrap_or(site_zone);
-    let schedule = section.parsed("schedule", "bad-schedule", |text| Schedule::parse(text, zone));
+    let is_local = section.choice("deliver", &[("together", false), ("local", true)], false);
+    let runs_in = if is_local { FIRST_ZONE } else { zone };
+    let schedule = section.parsed("schedule", "bad-schedule", |text| Schedule::parse(text, runs_in));
+    let rhythms = rhythms(section);
     let subject = section.required("subject", "subject = \"{{ site.title }} {{ issue.number }}\"", Section::line);
     let preheader = section.line_or_none("preheader");
     let template = section.parsed("template", "bad-id", parse_id).unwrap_or_else(|| "digest".to_owned());
@@ -104,6 +110,8 @@ pub(super) fn digest(section: &Section<'_>, site_zone: Tz, known: &Known) -> Opt
         lists,
         only,
         schedule,
+        local: is_local.then_some(zone),
+        rhythms,
         subject: subject?,
         preheader,
         template,
@@ -115,6 +123,15 @@ pub(super) fn digest(section: &Section<'_>, site_zone: Tz, known: &Known) -> Opt
         missed,
         approval,
     })
+}
+
+/// `rhythms`: how seldom readers may have it, from the fastest.
+fn rhythms(section: &Section<'_>) -> Vec<Rhythm> {
+    const CHOICES: [(&str, Rhythm); 3] = [("daily", Rhythm::Daily), ("weekly", Rhythm::Weekly), ("monthly", Rhythm::Monthly)];
+    let mut found: Vec<Rhythm> = section.texts("rhythms").iter().filter_map(|text| section.choose(text, "rhythms", &CHOICES)).collect();
+    found.sort_unstable();
+    found.dedup();
+    found
 }
 
 /// A segment; its faults point into it.

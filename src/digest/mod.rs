@@ -4,20 +4,28 @@
 //! sent is refused before a row is written. Nothing here writes: the caller hands the draft to the store.
 
 mod choose;
+mod plan;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 pub use choose::{Choice, choose};
+pub use plan::{Planned, plan};
 
 use crate::compose::{Compiled, Reader, Rendered};
 use crate::config::Config;
 use crate::model::issue::{FrozenArticle, FrozenList, FrozenSite};
-use crate::model::{Article, Digest, EmailAddress, Fault, Faults, Frozen, IssueId, ListId, Notice, Subscriber, SubscriberId, Timestamp};
+use crate::model::{
+    Article, Digest, Edition, EmailAddress, Fault, Faults, Frozen, IssueId, ListId, Notice, Subscriber, SubscriberId, Timestamp,
+};
 use crate::store::issues::NewIssue;
 
 /// The template of a letter.
 const LETTER: &str = "letter";
+
+/// The preheader of a Digest that names none: the titles, the first of which is often the subject too.
+const TITLES: &str = "{% set titles %}{% for a in articles %}{% if not loop.first %} · {% endif %}{{ a.title }}{% endfor %}{% endset %}\
+                      {{ titles | truncate(length=140, end=\"\") }}";
 
 /// A frozen Issue that is not in the store yet.
 #[derive(Debug)]
@@ -43,17 +51,21 @@ pub struct Press<'a> {
 }
 
 impl Press<'_> {
-    /// Freezes an Issue of `digest` with these Articles; `number` is its number in the Digest.
-    pub fn digest(&self, digest: &Digest, articles: &[Arc<Article>], number: u64) -> Result<Draft, Faults> {
+    /// Freezes an Issue of `digest` as it was planned; `number` is its number in the Digest.
+    pub fn digest(&self, digest: &Digest, planned: &Planned, number: u64) -> Result<Draft, Faults> {
+        let articles = &planned.articles;
+        let fresh = planned.edition.fresh();
         let frozen = Frozen {
             name: digest.id.clone(),
             number,
             subject: digest.subject.clone(),
-            preheader: digest.preheader.clone().unwrap_or_else(|| titles(articles)),
+            preheader: digest.preheader.clone().unwrap_or_else(|| TITLES.to_owned()),
             template: digest.template.clone(),
+            fresh: (fresh < articles.len()).then_some(fresh),
             ..self.blank(articles, &digest.lists)?
         };
-        let mut draft = self.finish(frozen, Some(digest.id.clone()), articles, &digest.lists)?;
+        let mut draft = self.finish(frozen, Some(digest.id.clone()), &articles[..fresh], &digest.lists)?;
+        draft.new.edition = planned.edition.clone();
         draft.new.only = digest.only.as_ref().map(|only| only.at(self.now, self.config.site.timezone));
         Ok(draft)
     }
@@ -69,7 +81,9 @@ impl Press<'_> {
             template: LETTER.to_owned(),
             ..self.blank(articles, lists)?
         };
-        self.finish(frozen, None, articles, lists)
+        let mut draft = self.finish(frozen, None, articles, lists)?;
+        draft.new.edition = plan::letter(self.config, article, lists);
+        Ok(draft)
     }
 
     /// Freezes a notice to members of one List: the same for all who are told it on this day.
@@ -127,6 +141,7 @@ impl Press<'_> {
                 icon: site.icon.clone(),
             },
             date: self.now.in_zone(site.timezone).to_rfc3339_opts(chrono::SecondsFormat::Secs, false),
+            fresh: None,
             language: None,
             test: false,
         })
@@ -153,6 +168,8 @@ impl Press<'_> {
             scheduled_at: None,
             hold: None,
             only: None,
+            edition: Edition::default(),
+            local: None,
             frozen,
         };
         Ok(Draft { new, compiled, sample, lints })
@@ -222,12 +239,6 @@ fn literal(text: &str) -> String {
     } else {
         text.to_owned()
     }
-}
-
-/// The preheader of a Digest that names none: the titles after the first, which the subject often carries.
-fn titles(articles: &[Arc<Article>]) -> String {
-    let all: Vec<&str> = articles.iter().map(|article| article.title.as_str()).collect();
-    literal(&all.join(" · ").chars().take(140).collect::<String>())
 }
 
 fn unknown_list(config: &Config, id: &ListId) -> Fault {

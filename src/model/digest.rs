@@ -1,6 +1,7 @@
 //! Digest: the standing recipe of a mailing: which Articles, template, Lists and Schedule.
 
 use super::list::ListId;
+use super::rhythm::Rhythm;
 use super::schedule::Schedule;
 use super::segment::Segment;
 
@@ -37,6 +38,11 @@ pub struct Digest {
     pub only: Option<Segment>,
     /// When; a Digest without one is sent by hand.
     pub schedule: Option<Schedule>,
+    /// Each reader gets it when the clock on their wall shows the hour of the schedule; this is the zone of those who told none.
+    /// The schedule itself is then in the zone where a day begins first.
+    pub local: Option<chrono_tz::Tz>,
+    /// Rhythms readers may choose beside "each issue".
+    pub rhythms: Vec<Rhythm>,
     /// Subject, a Tera template.
     pub subject: String,
     /// Preheader, a Tera template.

@@ -1,5 +1,6 @@
 //! Issue: one frozen mailing made from a Digest or from one Article ("letter").
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use super::email::Mailbox;
@@ -74,6 +75,9 @@ pub struct Frozen {
     pub templates: BTreeMap<String, String>,
     /// The Articles as they were, newest first.
     pub articles: Vec<FrozenArticle>,
+    /// So many of them, the first, are for everybody; the rest for those who did not have them with earlier Issues. All, when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fresh: Option<usize>,
     /// The Lists it goes to, by id, as they were.
     pub lists: BTreeMap<ListId, FrozenList>,
     /// The publication, as it was.
@@ -86,6 +90,20 @@ pub struct Frozen {
     /// Adds `[TEST]` to the subject and a mark to the body.
     #[serde(default)]
     pub test: bool,
+}
+
+impl Frozen {
+    /// The Issue with the Articles of one share only: those with a '1' in `part`, or those for everybody.
+    pub fn share(&self, part: Option<&str>) -> Cow<'_, Self> {
+        let fresh = self.fresh.filter(|fresh| *fresh > 0).unwrap_or(self.articles.len());
+        let kept: Vec<bool> = match part {
+            Some(part) => part.bytes().map(|gets| gets == b'1').collect(),
+            None if fresh >= self.articles.len() => return Cow::Borrowed(self),
+            None => vec![true; fresh],
+        };
+        let articles = self.articles.iter().zip(kept).filter(|(_, kept)| *kept).map(|(article, _)| article.clone()).collect();
+        Cow::Owned(Self { articles, fresh: None, ..self.clone() })
+    }
 }
 
 /// What templates see of an Article.

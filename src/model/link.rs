@@ -28,6 +28,8 @@ pub enum Purpose {
     View,
     /// Confirm a Subscription.
     Confirm,
+    /// Confirm a new address.
+    Move,
 }
 
 impl Purpose {
@@ -37,6 +39,7 @@ impl Purpose {
             Self::Preferences => b'p',
             Self::View => b'v',
             Self::Confirm => b'c',
+            Self::Move => b'm',
         }
     }
 
@@ -47,6 +50,7 @@ impl Purpose {
             Self::Preferences => "preferences",
             Self::View => "view",
             Self::Confirm => "confirm",
+            Self::Move => "move",
         }
     }
 }

@@ -66,6 +66,8 @@ pub struct List {
     pub opt_in: OptIn,
     /// Whoever joins is welcomed by a mail.
     pub welcome: bool,
+    /// Tags that readers may choose among.
+    pub topics: Vec<String>,
     /// Shown on public pages.
     pub public: bool,
     /// A CSV file the List is kept in step with.

@@ -12,11 +12,15 @@ pub enum Notice {
     Welcome,
     /// "You are on the list already": to somebody who asked to join and need not.
     Known,
+    /// "Is this your new address?": to the new address of somebody who wants to be mailed there.
+    Move,
+    /// "You are moving": to their old one.
+    Moving,
 }
 
 impl Notice {
     /// Every notice.
-    pub const ALL: [Self; 3] = [Self::Confirm, Self::Welcome, Self::Known];
+    pub const ALL: [Self; 5] = [Self::Confirm, Self::Welcome, Self::Known, Self::Move, Self::Moving];
 
     /// Its name, which is that of its template too: `email/confirm.html`.
     pub const fn word(self) -> &'static str {
@@ -24,6 +28,8 @@ impl Notice {
             Self::Confirm => "confirm",
             Self::Welcome => "welcome",
             Self::Known => "known",
+            Self::Move => "move",
+            Self::Moving => "moving",
         }
     }
 
@@ -47,6 +53,7 @@ impl Notice {
         match self {
             Self::Confirm => !matches!(state, SubscriptionState::Confirmed),
             Self::Welcome | Self::Known => matches!(state, SubscriptionState::Confirmed),
+            Self::Move | Self::Moving => true,
         }
     }
 }

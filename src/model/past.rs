@@ -29,8 +29,9 @@ pub struct PastIssue {
 }
 
 impl PastIssue {
-    /// What is kept of a frozen Issue; `is_letter` when it is of no Digest.
-    pub fn new(id: IssueId, is_letter: bool, subject: String, sent_at: Timestamp, frozen: Frozen) -> Self {
+    /// What is kept of a frozen Issue; `is_letter` when it is of no Digest. Of its Articles those for everybody: the others were in earlier Issues.
+    pub fn new(id: IssueId, is_letter: bool, subject: String, sent_at: Timestamp, mut frozen: Frozen) -> Self {
+        frozen.articles.truncate(frozen.fresh.unwrap_or(usize::MAX));
         let mut past = Self {
             id,
             number: (!is_letter).then_some(frozen.number),

@@ -70,6 +70,18 @@ impl Schedule {
     }
 }
 
+/// The zone where every day begins first: a Schedule meant for each reader's own clock runs here, before it is that time anywhere.
+pub const FIRST_ZONE: Tz = Tz::Etc__GMTMinus14;
+
+/// When the clock of `zone` shows what that of `from` shows at `at`: the first time if twice, the end of the gap if never.
+pub fn same_clock(at: Timestamp, from: Tz, zone: Tz) -> Timestamp {
+    let wall = at.in_zone(from).naive_local();
+    match zone.from_local_datetime(&wall) {
+        LocalResult::Single(there) | LocalResult::Ambiguous(there, _) => Timestamp::from_datetime(&there),
+        LocalResult::None => GapInfo::new(&wall, &zone).and_then(|gap| gap.end).map_or(at, |end| Timestamp::from_datetime(&end)),
+    }
+}
+
 /// Wall-clock times as instants, in order, each once.
 struct Instants<W: Iterator<Item = NaiveDateTime>> {
     zone: Tz,

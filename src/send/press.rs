@@ -6,10 +6,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::compose::{Compiled, Languages, Reader};
 use crate::model::link::{Grant, LinkKey, Purpose};
-use crate::model::{Dkim, EmailAddress, Faults, Frozen, IssueId, ListId, Timestamp};
+use crate::model::{Dkim, EmailAddress, Faults, Frozen, IssueId, ListId, Notice, Timestamp};
 use crate::store::deliveries::Leased;
 
 use super::content::Mail;
+
+/// Most parts that are kept compiled at a time: readers who chose the same share one, and a list has few that are asked for often.
+const PARTS_MAX: usize = 256;
 
 /// Makes the messages of one Issue.
 pub struct Press {
@@ -21,6 +24,8 @@ pub struct Press {
     languages: Languages,
     /// By language, `""` for the Issue's own, and List.
     compiled: Mutex<HashMap<String, HashMap<ListId, Arc<Compiled>>>>,
+    /// The same with some of the Articles only, by language, List and part.
+    parts: Mutex<HashMap<(String, ListId, String), Arc<Compiled>>>,
     /// Of the last message.
     length: AtomicUsize,
 }
@@ -29,7 +34,17 @@ impl Press {
     /// For one Issue. `site_url` ends with a slash; every message is signed by `dkim`, if there is one.
     pub fn new(issue: IssueId, frozen: Frozen, key: LinkKey, site_url: String, dkim: Option<Arc<Dkim>>) -> Self {
         let languages = Languages::of(&frozen);
-        Self { issue, frozen, key, site_url, dkim, languages, compiled: Mutex::default(), length: AtomicUsize::default() }
+        Self {
+            issue,
+            frozen,
+            key,
+            site_url,
+            dkim,
+            languages,
+            compiled: Mutex::default(),
+            parts: Mutex::default(),
+            length: AtomicUsize::default(),
+        }
     }
 
     /// Compiles for every List, so that an Issue nobody can be sent is refused before any mail leaves. Slow: not for the async threads.
@@ -42,7 +57,11 @@ impl Press {
         let list = self.frozen.lists.get(&leased.list).ok_or_else(|| format!("the issue does not go to the list {}", leased.list))?;
         let from = &list.from.address;
         let language = self.languages.other_for(leased.subscriber.language.as_deref());
-        let compiled = self.compiled(&leased.list, language).map_err(|faults| faults.to_string())?;
+        let compiled = match &leased.part {
+            None => self.compiled(&leased.list, language),
+            Some(part) => self.part(&leased.list, language, part),
+        };
+        let compiled = compiled.map_err(|faults| faults.to_string())?;
         // As long as the one before, and the final dot: nothing is moved while it grows.
         let mut message = Vec::with_capacity(self.length.load(Relaxed) + 64);
         compiled.message(&self.reader(leased, from), date, &mut message).map_err(|error| error.to_string())?;
@@ -57,13 +76,31 @@ impl Press {
         if let Some(compiled) = compiled.get(said).and_then(|lists| lists.get(list)) {
             return Ok(compiled.clone());
         }
-        let fresh = match language {
-            None => Compiled::new(&self.frozen, list)?,
-            Some(language) => Compiled::new(&Frozen { language: Some(language.to_owned()), ..self.frozen.clone() }, list)?,
-        };
-        let fresh = Arc::new(fresh.signed(self.dkim.clone()));
+        let fresh = self.compile(&self.frozen, list, language)?;
         compiled.entry(said.to_owned()).or_default().insert(list.clone(), fresh.clone());
         Ok(fresh)
+    }
+
+    fn part(&self, list: &ListId, language: Option<&str>, part: &str) -> Result<Arc<Compiled>, Faults> {
+        let mut parts = self.parts.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = (language.unwrap_or_default().to_owned(), list.clone(), part.to_owned());
+        if let Some(compiled) = parts.get(&key) {
+            return Ok(compiled.clone());
+        }
+        if parts.len() >= PARTS_MAX {
+            parts.clear();
+        }
+        let fresh = self.compile(&self.frozen.share(Some(part)), list, language)?;
+        parts.insert(key, fresh.clone());
+        Ok(fresh)
+    }
+
+    fn compile(&self, frozen: &Frozen, list: &ListId, language: Option<&str>) -> Result<Arc<Compiled>, Faults> {
+        let compiled = match language {
+            None => Compiled::new(frozen, list)?,
+            Some(language) => Compiled::new(&Frozen { language: Some(language.to_owned()), ..frozen.clone() }, list)?,
+        };
+        Ok(Arc::new(compiled.signed(self.dkim.clone())))
     }
 
     fn reader(&self, leased: &Leased, from: &EmailAddress) -> Reader {
@@ -74,7 +111,11 @@ impl Press {
             unsubscribe_url: link(Purpose::Unsubscribe),
             preferences_url: link(Purpose::Preferences),
             view_url: link(Purpose::View),
-            confirm_url: if self.issue.is_notice() { link(Purpose::Confirm) } else { String::new() },
+            confirm_url: match Notice::from_word(&self.frozen.name).filter(|_| self.issue.is_notice()) {
+                None => String::new(),
+                Some(Notice::Move) => link(Purpose::Move),
+                Some(_) => link(Purpose::Confirm),
+            },
             message_id: self.message_id(leased, from),
         }
     }

@@ -19,13 +19,16 @@ impl Store {
         Ok(self.engine.read().await?.row::<(i64,)>(sql, args![id]).await?.is_some())
     }
 
-    /// What the archive shows of an Issue.
+    /// What the archive shows of an Issue; nothing of one that only brought earlier Articles to those who read at their own rhythm.
     pub async fn past_issue(&self, id: IssueId) -> Result<Option<PastIssue>> {
         let sql = "SELECT digest, subject, COALESCE(started_at, created_at), frozen FROM issues WHERE id = $1";
         let row: Option<(Option<String>, String, i64, String)> = self.engine.read().await?.row(sql, args![id]).await?;
         let Some((digest, subject, sent_at, frozen)) = row else { return Ok(None) };
         let frozen: Frozen =
             serde_json::from_str(&frozen).map_err(|error| StoreError::Corrupt(format!("what issue {} froze: {error}", id.0)))?;
+        if frozen.fresh == Some(0) {
+            return Ok(None);
+        }
         Ok(Some(PastIssue::new(id, digest.is_none(), subject, Timestamp(sent_at), frozen)))
     }
 }

@@ -32,6 +32,8 @@ pub struct Leased {
     pub list: ListId,
     /// Attempts so far.
     pub attempts: u32,
+    /// Which of the Articles, if not those everybody gets ([`crate::model::Share`]).
+    pub part: Option<String>,
 }
 
 /// The result of one Attempt, to be recorded.
@@ -299,20 +301,28 @@ async fn look_again(
 ) -> Result<Vec<SubscriberId>> {
     let mut args = args![lease.issue, lease.epoch];
     let ids = in_list(&mut args, intents.iter().copied());
-    let stays = if notice == Some(Notice::Confirm) { "<>" } else { "=" };
+    args.push(now.into());
+    let now_at = args.len();
     let confirmed = SubscriptionState::Confirmed.code();
+    // Whoever is not read here stays.
+    let stays = match notice {
+        Some(Notice::Confirm) => format!("x.state <> {confirmed}"),
+        Some(Notice::Move | Notice::Moving) => "x.state IS NOT NULL".to_owned(),
+        Some(Notice::Welcome | Notice::Known) | None => format!("x.state = {confirmed}"),
+    };
     let sql = format!(
-        "SELECT d.subscriber_id, x.state, p.reason FROM deliveries d
+        "SELECT d.subscriber_id, x.state, p.reason, s.paused_until FROM deliveries d
          LEFT JOIN subscribers s ON s.id = d.subscriber_id
          LEFT JOIN subscriptions x ON x.list_id = d.list_id AND x.subscriber_id = d.subscriber_id
          LEFT JOIN suppressions p ON p.email = s.email_key
          WHERE d.issue_id = $1 AND d.subscriber_id IN ({ids}) AND d.lease = $2
-             AND (x.state IS NULL OR NOT x.state {stays} {confirmed} OR p.reason IS NOT NULL)"
+             AND (x.state IS NULL OR NOT {stays} OR p.reason IS NOT NULL OR s.paused_until > ${now_at})"
     );
     let mut left = HashSet::new();
     let mut gone: BTreeMap<String, Vec<SubscriberId>> = BTreeMap::new();
-    for (id, state, suppressed) in tx.rows::<(i64, Option<i64>, Option<String>)>(sql, args).await? {
-        if let Some(reason) = left_out(notice, state.and_then(SubscriptionState::from_code), suppressed.as_deref()) {
+    for (id, state, suppressed, paused) in tx.rows::<(i64, Option<i64>, Option<String>, Option<i64>)>(sql, args).await? {
+        let paused = paused.map(Timestamp).filter(|until| *until > now);
+        if let Some(reason) = left_out(notice, state.and_then(SubscriptionState::from_code), suppressed.as_deref(), paused) {
             left.insert(SubscriberId(id));
             gone.entry(reason).or_default().push(SubscriberId(id));
         }

@@ -1,10 +1,13 @@
 //! Issues: frozen mailings, their status, and which Articles they carried.
 
+use chrono_tz::Tz;
+
 use super::audience::{SUPPRESSED, deciding, meant};
 use super::sql::{CHUNK, Tx, Value, args, in_list, pieces, value_rows};
-use super::standing::each_once;
-use super::{Result, Store, StoreError};
-use crate::model::{Condition, Frozen, IssueId, IssueStatus, ListId, Notice, SubscriptionState, Timestamp};
+use super::standing::{decided_list, each_once};
+use super::{Result, Store, StoreError, choosers};
+use crate::model::schedule::{FIRST_ZONE, same_clock};
+use crate::model::{Condition, Edition, Frozen, IssueId, IssueStatus, ListId, Notice, SubscriptionState, Timestamp};
 
 /// What freezing hands over.
 #[derive(Debug, Clone)]
@@ -25,6 +28,19 @@ pub struct NewIssue {
     pub hold: Option<String>,
     /// Only to those of the Lists who are meant by this, at the moment of making.
     pub only: Option<Condition>,
+    /// Who gets which of its Articles.
+    pub edition: Edition,
+    /// Each reader gets it at the hour of their own clock.
+    pub local: Option<LocalHour>,
+}
+
+/// An hour on the clocks of many zones.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LocalHour {
+    /// When it comes first ([`FIRST_ZONE`]).
+    pub first: Timestamp,
+    /// The zone of those who told none.
+    pub zone: Tz,
 }
 
 /// An Issue as lists of Issues show it.
@@ -65,6 +81,12 @@ pub struct Audience {
     pub suppressed: u64,
     /// Would get it, but are outside the segment.
     pub outside: u64,
+    /// Asked for no mail for a while.
+    pub paused: u64,
+    /// Get it later, at the rhythm they chose.
+    pub later: u64,
+    /// Chose topics, and nothing in it is on them.
+    pub off_topic: u64,
 }
 
 /// One person of an audience, for a dry run that names names.
@@ -97,8 +119,7 @@ impl Store {
         let id = IssueId(tx.numbers("issue", 1).await?);
         let number = number_of(&mut tx, new).await?;
         keep_articles(&mut tx, id, new).await?;
-        let planned = expand(&mut tx, id, &each_once(&new.lists), new.only.as_ref(), now).await?;
-        let planned = i64::try_from(planned).unwrap_or(i64::MAX);
+        let planned = plan(&mut tx, id, new, now).await?;
         let sql = "INSERT INTO issues (id, digest, number, subject, status, reason, planned, created_at, scheduled_at, frozen, whole)
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
         let (digest, hold, whole) = (new.digest.as_deref(), new.hold.as_deref(), new.only.is_none());
@@ -319,25 +340,64 @@ async fn keep_articles(tx: &mut Tx, id: IssueId, new: &NewIssue) -> Result<()> {
     Ok(())
 }
 
-/// One Delivery for each person who gets it; how many. One statement, so that it sees one moment; in the order of the keys, because PostgreSQL
-/// may find the people in the order of a hash table, and a million entries all over an index take it twice as long as at its end.
-async fn expand(tx: &mut Tx, id: IssueId, lists: &[ListId], only: Option<&Condition>, now: Timestamp) -> Result<u64> {
+/// One Delivery for each person who gets it; how many.
+async fn plan(tx: &mut Tx, id: IssueId, new: &NewIssue, now: Timestamp) -> Result<i64> {
+    let lists = each_once(&new.lists);
     if lists.is_empty() {
         return Ok(0);
     }
+    let mut planned = choosers::expand(tx, id, new, &lists, now).await?;
+    if new.edition.is_for_all() {
+        planned += expand(tx, id, &lists, new.only.as_ref(), now).await?;
+    }
+    if let Some(local) = new.local {
+        wait_for_clocks(tx, id, local, now).await?;
+    }
+    Ok(i64::try_from(planned).unwrap_or(i64::MAX))
+}
+
+/// One Delivery for each person who gets what everybody gets. One statement, so that it sees one moment; in the order of the keys, because
+/// PostgreSQL may find the people in the order of a hash table, and a million entries all over an index take it twice as long as at its end.
+async fn expand(tx: &mut Tx, id: IssueId, lists: &[ListId], only: Option<&Condition>, now: Timestamp) -> Result<u64> {
     let mut args = Vec::new();
     let deciding = deciding(&mut args, lists);
     args.extend(args![id, now, SubscriptionState::Confirmed.code()]);
     let [issue, now, confirmed] = std::array::from_fn(|n| format!("${}", lists.len() + 1 + n));
     let meant = only.map(|only| format!(" AND subscriber_id IN ({})", meant(tx, &mut args, only))).unwrap_or_default();
-    // A rank is position * 10 + state.
-    let list: String = (0..lists.len()).map(|position| format!(" WHEN {position} THEN ${}", position + 1)).collect();
+    let (list, left_out) = (decided_list(lists), choosers::left_out(lists, &now));
     let sql = format!(
         "INSERT INTO deliveries (issue_id, subscriber_id, list_id, state, attempts, changed_at)
-         SELECT {issue}, subscriber_id, CASE rank / 10{list} END, 0, 0, {now} FROM ({deciding}) AS d
-         WHERE rank % 10 = {confirmed} AND subscriber_id NOT IN ({SUPPRESSED}){meant} ORDER BY subscriber_id"
+         SELECT {issue}, subscriber_id, {list}, 0, 0, {now} FROM ({deciding}) AS d
+         WHERE rank % 10 = {confirmed} AND subscriber_id NOT IN ({SUPPRESSED}){left_out}{meant} ORDER BY subscriber_id"
     );
     tx.run(sql, args).await
+}
+
+/// Who is ahead of the hour on their own clock waits for it.
+async fn wait_for_clocks(tx: &mut Tx, id: IssueId, local: LocalHour, now: Timestamp) -> Result<()> {
+    let sql =
+        "SELECT DISTINCT COALESCE(s.timezone, '') FROM deliveries d JOIN subscribers s ON s.id = d.subscriber_id WHERE d.issue_id = $1";
+    let zones: Vec<(String,)> = tx.rows(sql, args![id]).await?;
+    let hour = local.first.in_zone(FIRST_ZONE).format("%H:%M");
+    let waits: Vec<(String, Timestamp, String)> = zones
+        .into_iter()
+        .map(|(name,)| {
+            let zone: Tz = name.parse().unwrap_or(local.zone);
+            (name, same_clock(local.first, FIRST_ZONE, zone), format!("waits until it is {hour} in {zone}"))
+        })
+        .filter(|(_, at, _)| *at > now)
+        .collect();
+    for waits in pieces(&waits, CHUNK) {
+        let mut args = args![id, now];
+        let rows = value_rows(&mut args, waits.iter().map(|(zone, at, why)| [zone.as_str().into(), (*at).into(), why.as_str().into()]));
+        let sql = format!(
+            "WITH wait (zone, at, why) AS (VALUES {rows})
+             UPDATE deliveries SET state = 4, next_at = wait.at, reply = wait.why, changed_at = $2
+             FROM wait, subscribers s WHERE deliveries.issue_id = $1 AND s.id = deliveries.subscriber_id AND COALESCE(s.timezone, '') = wait.zone"
+        );
+        tx.run(sql, args).await?;
+    }
+    Ok(())
 }
 
 fn issue_row(row: Columns) -> Result<IssueRow> {

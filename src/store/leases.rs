@@ -23,8 +23,10 @@ struct Candidate {
     subscriber_id: i64,
     list_id: String,
     attempts: i64,
+    part: Option<String>,
     state: Option<i64>,
     reason: Option<String>,
+    paused_until: Option<i64>,
     email: Option<String>,
     name: Option<String>,
     attributes: Option<String>,
@@ -239,7 +241,8 @@ async fn fill(
         let mut gone: BTreeMap<String, Vec<SubscriberId>> = BTreeMap::new();
         for candidate in candidates {
             let id = SubscriberId(candidate.subscriber_id);
-            let reason = left_out(notice, candidate.state.and_then(SubscriptionState::from_code), candidate.reason.as_deref());
+            let paused = candidate.paused_until.map(Timestamp).filter(|until| *until > now);
+            let reason = left_out(notice, candidate.state.and_then(SubscriptionState::from_code), candidate.reason.as_deref(), paused);
             match reason.map_or_else(|| leased(candidate), Err) {
                 Ok(leased) => claimed.push(leased),
                 Err(reason) => {
@@ -270,11 +273,12 @@ async fn fill(
 async fn candidates(tx: &mut Tx, issue: IssueId, limit: usize, now: Timestamp) -> Result<Vec<Candidate>> {
     let claimed = tx.claimed();
     let sql = format!(
-        "SELECT d.subscriber_id, d.list_id, d.attempts, x.state, p.reason, s.email, s.name, s.attributes, s.language, s.timezone, s.created_at
-         FROM (SELECT * FROM (SELECT subscriber_id, list_id, attempts FROM deliveries
+        "SELECT d.subscriber_id, d.list_id, d.attempts, d.part, x.state, p.reason,
+             s.paused_until, s.email, s.name, s.attributes, s.language, s.timezone, s.created_at
+         FROM (SELECT * FROM (SELECT subscriber_id, list_id, attempts, part FROM deliveries
                    WHERE issue_id = $1 AND state = 4 AND next_at <= $2 ORDER BY next_at LIMIT $3{claimed}) AS due
                UNION ALL
-               SELECT * FROM (SELECT subscriber_id, list_id, attempts FROM deliveries
+               SELECT * FROM (SELECT subscriber_id, list_id, attempts, part FROM deliveries
                    WHERE issue_id = $1 AND state = 0 ORDER BY subscriber_id LIMIT $3{claimed}) AS waiting
                LIMIT $3) AS d
          LEFT JOIN subscribers s ON s.id = d.subscriber_id
@@ -299,6 +303,7 @@ fn leased(row: Candidate) -> Result<Leased, String> {
         subscriber: subscriber(columns).map_err(|error| error.to_string())?,
         list: ListId::parse(&row.list_id)?,
         attempts: u32::try_from(row.attempts).unwrap_or(u32::MAX),
+        part: row.part,
     })
 }
 

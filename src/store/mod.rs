@@ -1,15 +1,18 @@
 //! The only SQL: one typed pool inside one [`Store`], one file a noun. Methods are grouped by noun in the other files of this folder.
 
 pub mod archive;
+pub mod choosers;
 pub mod deliveries;
 pub mod imports;
 pub mod issues;
 pub mod listeners;
 pub mod lists;
 pub mod meta;
+pub mod moves;
 pub mod numbers;
 pub mod paces;
 pub mod person;
+pub mod preferences;
 pub mod runs;
 pub mod sign_ups;
 pub mod subscribers;

@@ -107,7 +107,8 @@ impl Store {
 
 /// Removes a person. The ledger keeps their number without a name, and what waited for them is skipped.
 pub(super) async fn forget(tx: &mut super::sql::Tx, id: SubscriberId, now: Timestamp) -> Result<bool> {
-    for table in ["subscriptions", "consents", "import_moves"] {
+    tx.run("DELETE FROM moves WHERE from_id = $1", args![id]).await?;
+    for table in ["subscriptions", "consents", "import_moves", "preferences", "readings", "moves"] {
         tx.run(format!("DELETE FROM {table} WHERE subscriber_id = $1"), args![id]).await?;
     }
     let erased = tx.run("DELETE FROM subscribers WHERE id = $1", args![id]).await?;

@@ -214,7 +214,7 @@ async fn consent(tx: &mut Tx, new: &SignUp, person: SubscriberId) -> Result<()> 
 }
 
 /// Whether a stranger may make us write to this address once more; counts it.
-async fn may_bother(tx: &mut Tx, key: &str, patience: Patience, now: Timestamp) -> Result<bool> {
+pub(super) async fn may_bother(tx: &mut Tx, key: &str, patience: Patience, now: Timestamp) -> Result<bool> {
     let before: Option<(i64, i64)> = tx.row("SELECT times, last_at FROM bothered WHERE email_key = $1", args![key]).await?;
     if before.is_some_and(|(times, last)| times >= i64::from(patience.times_max) || last > now.0 - patience.pause) {
         return Ok(false);
@@ -226,7 +226,7 @@ async fn may_bother(tx: &mut Tx, key: &str, patience: Patience, now: Timestamp) 
 }
 
 /// A Delivery of the notice's Issue, which is made with the first and goes on being sent with every other.
-async fn deliver(tx: &mut Tx, notice: &NoticeIssue, list: &ListId, to: SubscriberId, now: Timestamp) -> Result<IssueId> {
+pub(super) async fn deliver(tx: &mut Tx, notice: &NoticeIssue, list: &ListId, to: SubscriberId, now: Timestamp) -> Result<IssueId> {
     let issue = issue_of(tx, notice, now).await?;
     status(tx, issue).await?;
     let sql = "INSERT INTO deliveries (issue_id, subscriber_id, list_id, state, attempts, changed_at) VALUES ($1, $2, $3, 0, 0, $4)

@@ -264,6 +264,14 @@ impl Tx {
         }
     }
 
+    /// The function that gives the largest of its arguments.
+    pub(super) const fn greatest(&self) -> &'static str {
+        match self {
+            Self::Sqlite(_) => "MAX",
+            Self::Postgres(..) => "GREATEST",
+        }
+    }
+
     /// The instant that leases are measured at: the caller's, which is `placeholder`, or the database's own.
     pub(super) const fn clock(&self, placeholder: &'static str) -> &'static str {
         match self {

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value};
 
+use super::preferences::{Preference, PreferenceRow, preference};
 use super::sql::{Tx, args};
 use super::{Result, Store, StoreError, segment};
 use crate::model::{Condition, Consent, EmailAddress, ListId, Subscriber, SubscriberId, SubscriptionState, Timestamp};
@@ -60,6 +61,10 @@ pub struct Person {
     pub tags: Vec<String>,
     /// When and how they agreed to Lists.
     pub consents: Vec<ConsentRow>,
+    /// How they want the mails of Lists, where they chose.
+    pub preferences: Vec<Preference>,
+    /// They want no mail before this instant.
+    pub paused_until: Option<Timestamp>,
     /// Reason of a suppression.
     pub suppressed: Option<String>,
 }
@@ -182,6 +187,11 @@ pub(super) fn tags_text<'t>(tags: impl IntoIterator<Item = &'t str>) -> String {
     text
 }
 
+/// Topics as the store keeps them: like tags, but that none is wanted is not the same as all.
+pub(super) fn topics_text(topics: &[String]) -> String {
+    if topics.is_empty() { "\n".to_owned() } else { tags_text(topics.iter().map(String::as_str)) }
+}
+
 /// Reads [`tags_text`].
 pub(super) fn parse_tags(text: &str) -> impl Iterator<Item = &str> {
     text.split('\n').filter(|tag| !tag.is_empty())
@@ -214,6 +224,8 @@ async fn persons(tx: &mut Tx, found: Vec<SubscriberRow>) -> Result<Vec<Person>> 
             subscriptions: Vec::new(),
             tags: Vec::new(),
             consents: Vec::new(),
+            preferences: Vec::new(),
+            paused_until: None,
             suppressed: None,
         });
     }
@@ -253,6 +265,18 @@ async fn more(tx: &mut Tx, people: &mut [Person], first: i64, last: i64) -> Resu
     for row in tx.rows::<ConsentColumns>(sql, args![first, last]).await? {
         if let Some(at) = at(people, row.0) {
             people[at].consents.push(consent(row)?);
+        }
+    }
+    let sql = "SELECT id, paused_until FROM subscribers WHERE id BETWEEN $1 AND $2 AND paused_until IS NOT NULL";
+    for (id, until) in tx.rows::<(i64, i64)>(sql, args![first, last]).await? {
+        if let Some(at) = at(people, id) {
+            people[at].paused_until = Some(Timestamp(until));
+        }
+    }
+    let sql = "SELECT subscriber_id, list_id, rhythm, topics, since FROM preferences WHERE subscriber_id BETWEEN $1 AND $2 ORDER BY subscriber_id, list_id";
+    for row in tx.rows::<PreferenceRow>(sql, args![first, last]).await? {
+        if let Some(at) = at(people, row.0) {
+            people[at].preferences.push(preference(row)?);
         }
     }
     Ok(())

@@ -14,7 +14,7 @@ const FILL_MIN_SECS: i64 = 2;
 /// A page left open longer is loaded anew.
 const FILL_MAX_SECS: i64 = 24 * 3_600;
 /// A confirmation link is good for a week; its notice is of a day.
-const CONFIRM_WITHIN_SECS: i64 = 8 * 24 * 3_600;
+pub const CONFIRM_WITHIN_SECS: i64 = 8 * 24 * 3_600;
 /// Longest name taken from a form.
 const NAME_CHARS_MAX: usize = 80;
 /// Bytes of a stamp's MAC.
@@ -118,7 +118,7 @@ pub fn check(
 }
 
 /// A name as a header may carry it.
-fn clean_name(name: &str) -> String {
+pub(super) fn clean_name(name: &str) -> String {
     let line: String = name.chars().map(|c| if crate::model::email::forbidden_in_header(c) { ' ' } else { c }).collect();
     line.trim().chars().take(NAME_CHARS_MAX).collect()
 }

@@ -9,6 +9,7 @@ pub mod join;
 mod leave;
 mod look;
 mod parts;
+pub mod preferences;
 mod suppress;
 mod table;
 mod values;

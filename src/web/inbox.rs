@@ -8,7 +8,7 @@ use mail_parser::{Address, Message, MessageParser};
 use super::headers::{FRAME_CSP, MAIL_CSP};
 use super::{State, context, page};
 use crate::content;
-use crate::digest::{self, Choice, Press};
+use crate::digest::{self, Choice, Planned, Press};
 use crate::inbox::Caught;
 use crate::model::{EmailAddress, Outcome, Subscriber, SubscriberId, Timestamp};
 
@@ -111,7 +111,8 @@ async fn deliver(state: &State, id: &str) -> anyhow::Result<()> {
         let (library, _) = content::load(&desk.config);
         match digest::choose(&recipe, &library, &Default::default(), now) {
             Choice::Articles(articles) => {
-                Ok(Press { config: &desk.config, templates: &desk.templates, now }.digest(&recipe, &articles, 1)?)
+                let planned = Planned::of(&desk.config, articles, &recipe.lists);
+                Ok(Press { config: &desk.config, templates: &desk.templates, now }.digest(&recipe, &planned, 1)?)
             }
             Choice::Nothing(reason) => anyhow::bail!("nothing to deliver: {reason}"),
         }

@@ -43,33 +43,6 @@ pub async fn resubscribe_post(Shared(state): Shared<State>, tongue: Tongue, Path
     }
 }
 
-/// The List a reader is on, with the button to leave or come back.
-pub async fn preferences(Shared(state): Shared<State>, tongue: Tongue, Path(token): Path<String>) -> Response {
-    let Some(grant) = state.desk.key.verify(Purpose::Preferences, &token) else { return invalid(&state, &tongue) };
-    let tongue = tongue.of(&state, &grant).await;
-    let on = match standing(&state, &grant).await {
-        Ok(standing) => standing == Some(SubscriptionState::Confirmed),
-        Err(error) => return failed(&error),
-    };
-    preferences_page(&state, &tongue, &token, &grant, on)
-}
-
-/// Leaves, or comes back: the form's button says which by the state it saw.
-pub async fn preferences_post(Shared(state): Shared<State>, tongue: Tongue, Path(token): Path<String>) -> Response {
-    let Some(grant) = state.desk.key.verify(Purpose::Preferences, &token) else { return invalid(&state, &tongue) };
-    let tongue = tongue.of(&state, &grant).await;
-    let wanted = match standing(&state, &grant).await {
-        Ok(Some(SubscriptionState::Unsubscribed)) => SubscriptionState::Confirmed,
-        Ok(_) => SubscriptionState::Unsubscribed,
-        Err(error) => return failed(&error),
-    };
-    let result = subscribe::change(&state.desk.store, &grant, wanted, state.desk.clock.now()).await;
-    match result.map(|_| wanted == SubscriptionState::Confirmed) {
-        Ok(on) => preferences_page(&state, &tongue, &token, &grant, on),
-        Err(error) => failed(&error),
-    }
-}
-
 /// The Issue as this reader got it.
 pub async fn view(Shared(state): Shared<State>, tongue: Tongue, Path(token): Path<String>) -> Response {
     let Some(grant) = state.desk.key.verify(Purpose::View, &token) else { return invalid(&state, &tongue) };
@@ -107,6 +80,9 @@ async fn rendered(state: &State, grant: &Grant) -> anyhow::Result<Option<String>
     if let Some(language) = Languages::of(&frozen).other_for(reader.subscriber.language.as_deref()) {
         frozen.language = Some(language.to_owned());
     }
+    // The Articles this reader got, which may be some of them only.
+    let part = store.part(grant.issue, grant.subscriber).await?;
+    let frozen = frozen.share(part.as_deref()).into_owned();
     let list = grant.list.clone();
     let html = tokio::task::spawn_blocking(move || -> anyhow::Result<String> { Ok(Compiled::new(&frozen, &list)?.render(&reader)?.html) })
         .await??;
@@ -123,15 +99,9 @@ fn show(state: &State, tongue: &Tongue, token: &str, grant: &Grant, step: &str) 
     context.insert("list_name", &list_name(state, grant));
     context.insert("token", token);
     context.insert("step", step);
+    let less = !subscribe::preferences::rhythms(&state.desk.config, &grant.list).is_empty();
+    context.insert("preferences", &less.then(|| state.desk.key.token(Purpose::Preferences, grant)));
     page(state, "web/unsubscribe.html", &context)
-}
-
-fn preferences_page(state: &State, tongue: &Tongue, token: &str, grant: &Grant, on: bool) -> Response {
-    let mut context = context(state, tongue);
-    context.insert("list_name", &list_name(state, grant));
-    context.insert("token", token);
-    context.insert("on", &on);
-    page(state, "web/preferences.html", &context)
 }
 
 fn list_name(state: &State, grant: &Grant) -> String {

@@ -19,9 +19,11 @@ mod limits;
 mod links;
 mod listen;
 pub mod metrics;
+mod preferences;
 mod shelf;
 mod site;
 mod tongue;
+mod zones;
 
 use std::sync::{Arc, LazyLock};
 
@@ -99,7 +101,11 @@ fn router(state: State) -> Router {
         .route(&format!("/{}", *STYLESHEET_PATH), get(stylesheet))
         .route("/unsubscribe/{token}", get(links::unsubscribe).post(links::unsubscribe_post))
         .route("/resubscribe/{token}", get(links::unsubscribe).post(links::resubscribe_post))
-        .route("/preferences/{token}", get(links::preferences).post(links::preferences_post))
+        .route("/preferences/{token}", get(preferences::preferences).post(preferences::preferences_post))
+        .route("/preferences/{token}/address", post(preferences::address_post))
+        .route("/preferences/{token}/data", get(preferences::data))
+        .route("/preferences/{token}/erase", post(preferences::erase_post))
+        .route("/move/{token}", get(preferences::moving).post(preferences::moving_post))
         .route("/view/{token}", get(links::view))
         .route("/archive/{list}/", get(archive::list))
         .route("/subscribe", get(join::lists).post(join::join_post))

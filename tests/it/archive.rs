@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use lol_html::{RewriteStrSettings, element, rewrite_str};
 use postrider::content;
-use postrider::digest::Press;
+use postrider::digest::{Planned, Press};
 use postrider::model::outcome::Reply as Reply250;
 use postrider::model::{EmailAddress, IssueId, ListId, Outcome, Segment, SubscriptionState, Timestamp};
 use postrider::send::Sender;
@@ -81,7 +81,8 @@ impl Room {
         let app = &self.served.app;
         let (library, _) = content::load(&app.config);
         let press = Press { config: &app.config, templates: &app.templates, now: self.now() };
-        press.digest(app.config.digest("weekly").unwrap(), library.all(), number).unwrap().new
+        let recipe = app.config.digest("weekly").unwrap();
+        press.digest(recipe, &Planned::of(&app.config, library.all().to_vec(), &recipe.lists), number).unwrap().new
     }
 
     async fn make(&self, new: &NewIssue) -> IssueId {
@@ -489,7 +490,7 @@ async fn no_payload_in_a_body_title_summary_name_or_question_lives_in_the_archiv
         room.send(&new).await;
         let mut digest = room.digest(number);
         digest.articles = vec![format!("article {number}")];
-        digest.frozen.articles = new.frozen.articles;
+        digest.frozen.articles[0] = new.frozen.articles.remove(0);
         room.send(&digest).await;
     }
     let last = PAYLOADS.len() * 2;

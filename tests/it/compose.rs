@@ -61,6 +61,7 @@ fn frozen(subject: &str, html: &str, text: &str) -> Frozen {
             icon: None,
         },
         date: "2026-11-22T09:00:00+01:00".into(),
+        fresh: None,
         language: None,
         test: false,
     }

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use postrider::config::Config;
 use postrider::content;
-use postrider::digest::{Choice, Press, choose, sample_reader};
+use postrider::digest::{Choice, Planned, Press, choose, sample_reader};
 use postrider::model::{Digest, Library, Timestamp};
 use postrider::{preflight, template};
 use tempfile::TempDir;
@@ -110,7 +110,8 @@ fn a_frozen_issue_needs_nothing_outside_itself() {
     let (dir, config, library) = publication("", &FIVE);
     let templates = template::load(&config.templates_dir).unwrap();
     let Choice::Articles(articles) = choose(&config.digests[0], &library, &HashSet::new(), now()) else { panic!("there are articles") };
-    let draft = Press { config: &config, templates: &templates, now: now() }.digest(&config.digests[0], &articles, 7).unwrap();
+    let planned = Planned::of(&config, articles, &config.digests[0].lists);
+    let draft = Press { config: &config, templates: &templates, now: now() }.digest(&config.digests[0], &planned, 7).unwrap();
     let kept = serde_json::to_string(&draft.new.frozen).unwrap();
     drop(dir);
     let frozen: postrider::model::Frozen = serde_json::from_str(&kept).unwrap();

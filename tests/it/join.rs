@@ -7,6 +7,7 @@ use mail_parser::MessageParser;
 use postrider::app::system_clock;
 use postrider::config::StoreUrl;
 use postrider::model::Timestamp;
+use postrider::model::link::LinkKey;
 use postrider::store::Store;
 use postrider::subscribe::join::stamp;
 use serde_json::Value;
@@ -18,20 +19,20 @@ use crate::peers::publication::{Publication, assert_adds_up};
 use crate::support::smtp::{Accepted, Act, Event, FULL, Server};
 
 /// A publication whose pages are served and whose mail is taken.
-struct Harbour {
-    publication: Publication,
-    relay: Server,
+pub struct Harbour {
+    pub publication: Publication,
+    pub relay: Server,
     address: String,
-    runtime: Runtime,
+    pub runtime: Runtime,
     _service: Worker,
 }
 
 /// An HTTP answer.
 #[derive(Debug)]
-struct Answer {
-    status: u16,
-    head: String,
-    body: String,
+pub struct Answer {
+    pub status: u16,
+    pub head: String,
+    pub body: String,
 }
 
 impl Harbour {
@@ -41,10 +42,15 @@ impl Harbour {
 
     /// With more lines for the list.
     fn with(list: &str) -> Self {
+        Self::configured(|config| config.replace("opt_in = \"double\"\npublic = true", list))
+    }
+
+    /// With another configuration.
+    pub fn configured(change: impl FnOnce(String) -> String) -> Self {
         let runtime = Runtime::new().unwrap();
         let relay = runtime.block_on(Server::start(FULL, |_: &Event| Act::Usual));
         let publication = Publication::on("sqlite://letters.db", &format!("url = \"smtp://{}?tls=none\"", relay.addr));
-        let config = publication.read("config.toml").replace("opt_in = \"double\"\npublic = true", list);
+        let config = change(publication.read("config.toml"));
         publication.write("config.toml", &config);
         publication.article(1, "A story", "Once upon a time in a harbour.\n");
         let log = publication.append("service.log");
@@ -57,7 +63,7 @@ impl Harbour {
         Self { publication, relay, address, runtime, _service: service }
     }
 
-    fn http(&self, method: &str, path: &str, kind: &str, body: &str) -> Answer {
+    pub fn http(&self, method: &str, path: &str, kind: &str, body: &str) -> Answer {
         let mut stream = std::net::TcpStream::connect(&self.address).unwrap();
         let length = body.len();
         write!(
@@ -73,34 +79,39 @@ impl Harbour {
         Answer { status, head: head.to_owned(), body: body.to_owned() }
     }
 
-    fn get(&self, path: &str) -> Answer {
+    pub fn get(&self, path: &str) -> Answer {
         self.http("GET", path, "text/plain", "")
     }
 
-    fn post(&self, path: &str, form: &str) -> Answer {
+    pub fn post(&self, path: &str, form: &str) -> Answer {
         self.http("POST", path, "application/x-www-form-urlencoded", form)
     }
 
     /// A stamp as the page shows it, made so many seconds ago.
     fn stamp(&self, seconds_ago: i64) -> String {
-        let key = self.runtime.block_on(async {
+        let key = self.key();
+        stamp(&key, Timestamp::from_secs(system_clock().now().secs() - seconds_ago))
+    }
+
+    /// What signs the links.
+    pub fn key(&self) -> LinkKey {
+        self.runtime.block_on(async {
             let url = StoreUrl::Sqlite(self.publication.path("letters.db"));
             let store = Store::open(&url, system_clock().now()).await.unwrap();
             let key = store.link_key().await.unwrap();
             store.close().await;
             key
-        });
-        stamp(&key, Timestamp::from_secs(system_clock().now().secs() - seconds_ago))
+        })
     }
 
     /// Signs up on the page as a person does.
-    fn join(&self, email: &str) -> Answer {
+    pub fn join(&self, email: &str) -> Answer {
         let (email, stamp) = (email.replace('@', "%40").replace('+', "%2B"), self.stamp(10));
         self.post("/subscribe", &format!("email={email}&list=weekly&name=Ann&website=&stamp={stamp}"))
     }
 
     /// Messages to an address, once there are so many.
-    fn mails(&self, email: &str, count: usize) -> Vec<Accepted> {
+    pub fn mails(&self, email: &str, count: usize) -> Vec<Accepted> {
         let to = |mail: &Accepted| mail.to == [email];
         assert!(
             until(|| self.relay.accepted().iter().filter(|mail| to(mail)).count() >= count),
@@ -112,7 +123,7 @@ impl Harbour {
     }
 
     /// Waits until nothing that was typed waits any more.
-    fn settled(&self) {
+    pub fn settled(&self) {
         let waiting = || {
             self.runtime.block_on(async {
                 let url = StoreUrl::Sqlite(self.publication.path("letters.db"));
@@ -125,20 +136,20 @@ impl Harbour {
         assert!(until(|| waiting() == 0), "sign-ups wait: {}", self.publication.read("service.log"));
     }
 
-    fn person(&self, email: &str) -> Value {
+    pub fn person(&self, email: &str) -> Value {
         self.publication.json(&["subscribers", "show", email])
     }
 }
 
 /// The path of the first link of a kind in a message.
-fn link(mail: &Accepted, kind: &str) -> String {
+pub fn link(mail: &Accepted, kind: &str) -> String {
     let parsed = MessageParser::default().parse(&mail.content).unwrap();
     let text = parsed.body_text(0).unwrap().into_owned();
     let start = text.find(&format!("/{kind}/")).unwrap_or_else(|| panic!("no {kind} link in {text}"));
     text[start..].split_whitespace().next().unwrap().to_owned()
 }
 
-fn subject(mail: &Accepted) -> String {
+pub fn subject(mail: &Accepted) -> String {
     MessageParser::default().parse(&mail.content).unwrap().subject().unwrap_or_default().to_owned()
 }
 

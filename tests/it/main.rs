@@ -18,6 +18,7 @@ mod join;
 mod numbers;
 mod peers;
 mod pipeline;
+mod preferences;
 mod report;
 mod schedule;
 mod send;

@@ -8,6 +8,7 @@ use std::process::Command;
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 
+mod browser;
 pub mod mail_server;
 pub mod publication;
 mod smtp_driver;

@@ -63,6 +63,7 @@ fn frozen(number: u64) -> Frozen {
         lists: BTreeMap::new(),
         site,
         date: "2026-11-22T09:00:00+01:00".into(),
+        fresh: None,
         language: None,
         test: false,
     }
@@ -78,6 +79,8 @@ fn letter(lists: &[&str]) -> NewIssue {
         scheduled_at: None,
         hold: None,
         only: None,
+        edition: Default::default(),
+        local: None,
     }
 }
 
@@ -572,12 +575,12 @@ async fn the_dry_run_and_the_issue_agree_about_everybody() {
     desk.join(&[ann("both"), ann("left"), ann("only-b"), ann("asked-a")], "b", CONFIRMED).await;
     desk.leave(desk.id_of("left@example.org").await).await;
     desk.store.suppress(&email("dead@example.org"), "complaint", at(1)).await.unwrap();
-    let lists = [list("a"), list("b"), list("a")];
-    let audience = desk.store.audience(&lists, None).await.unwrap();
-    assert_eq!(audience, Audience { recipients: 4, pending: 1, unsubscribed: 1, suppressed: 1, outside: 0 });
-    let mut members = desk.store.audience_members(&lists, None, "", 4).await.unwrap();
+    let new = letter(&["a", "b", "a"]);
+    let audience = desk.store.audience(&new, at(2)).await.unwrap();
+    assert_eq!(audience, Audience { recipients: 4, pending: 1, unsubscribed: 1, suppressed: 1, ..Audience::default() });
+    let mut members = desk.store.audience_members(&new, "", 4, at(2)).await.unwrap();
     let last = members.last().unwrap().email.clone();
-    members.extend(desk.store.audience_members(&lists, None, &last, 100).await.unwrap());
+    members.extend(desk.store.audience_members(&new, &last, 100, at(2)).await.unwrap());
     let lines: Vec<_> =
         members.iter().map(|m| format!("{} as of {}: {}", m.email, m.list, m.left_out.as_deref().unwrap_or("gets it"))).collect();
     insta::assert_snapshot!(lines.join("\n"), @r"
@@ -589,7 +592,7 @@ async fn the_dry_run_and_the_issue_agree_about_everybody() {
     only-a@example.org as of a: gets it
     only-b@example.org as of b: gets it
     ");
-    let issue = desk.store.create_issue(&letter(&["a", "b", "a"]), at(2)).await.unwrap();
+    let issue = desk.store.create_issue(&new, at(2)).await.unwrap();
     assert_eq!(desk.counts(issue).await.planned, 4);
     desk.store.sendable_issues(at(2)).await.unwrap();
     let (_, leased) = desk.store.claim(issue, "w", 10, MINUTE, at(3)).await.unwrap().unwrap();
@@ -667,6 +670,7 @@ async fn lists_runs_and_facts_are_kept() {
         reply_to: None,
         opt_in: postrider::model::list::OptIn::Double,
         welcome: false,
+        topics: vec![],
         public: true,
         subscribers: None,
     };

@@ -125,6 +125,7 @@ pub fn letter(html: &str) -> NewIssue {
         lists: BTreeMap::from([(list(), FrozenList { name: "A".into(), description: "All of it".into(), from, reply_to: None })]),
         site,
         date: "2026-11-22T09:00:00+01:00".into(),
+        fresh: None,
         language: None,
         test: false,
     };
@@ -137,6 +138,8 @@ pub fn letter(html: &str) -> NewIssue {
         scheduled_at: None,
         hold: None,
         only: None,
+        edition: Default::default(),
+        local: None,
     }
 }
 

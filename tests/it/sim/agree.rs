@@ -74,6 +74,8 @@ impl Both {
             scheduled_at: None,
             hold: None,
             only: None,
+            edition: Default::default(),
+            local: None,
         };
         assert_eq!(store.create_issue(&issue, BEGIN).await.unwrap(), ISSUE);
         let books = Books::new(ISSUE, people, list(), letter(), BEGIN);

@@ -166,7 +166,7 @@ impl Books {
             }
             let row = self.rows.get_mut(&id).unwrap();
             (row.state, row.lease, row.next_at) = (DeliveryState::Leased, Some(epoch), None);
-            claimed.push(Leased { subscriber: row.subscriber.clone(), list: self.list.clone(), attempts: row.attempts });
+            claimed.push(Leased { subscriber: row.subscriber.clone(), list: self.list.clone(), attempts: row.attempts, part: None });
         }
         claimed
     }

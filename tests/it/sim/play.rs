@@ -428,6 +428,7 @@ pub fn letter() -> Frozen {
         lists: BTreeMap::from([(list(), FrozenList { name: "A".into(), description: String::new(), from, reply_to: None })]),
         site,
         date: "2026-11-22T09:00:00+01:00".into(),
+        fresh: None,
         language: None,
         test: false,
     }

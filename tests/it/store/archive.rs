@@ -63,6 +63,15 @@ async fn an_archived_digest_keeps_no_bodies_and_a_letter_keeps_its_own() {
     for words in ["news", "one", "in short.", "at length and ängstlich."] {
         assert!(two.words.contains(words), "{words} is searched for in {:?}", two.words);
     }
+    let only_old = Frozen { fresh: Some(0), ..with(letter(&["a"])).frozen };
+    let some_new = Frozen { fresh: Some(1), ..only_old.clone() };
+    let made = async |frozen: Frozen| {
+        let issue = desk.store.create_issue(&NewIssue { frozen, ..letter(&["a"]) }, at(1)).await.unwrap();
+        desk.store.past_issue(issue).await.unwrap()
+    };
+    assert_eq!(made(only_old).await, None, "what brings nothing new is for those who read at their own rhythm");
+    let shown = made(some_new).await.unwrap();
+    assert_eq!(shown.articles.iter().map(|article| article.title.as_str()).collect::<Vec<_>>(), ["one"], "and so is what is not new");
     two.forget_text();
     assert!(two.words.contains("in short.") && !two.words.contains("at length"), "{:?}", two.words);
 }

@@ -402,9 +402,10 @@ async fn an_issue_goes_to_whom_the_segment_means_at_the_moment_of_making() {
     desk.join(&[tagged("asked", "vip")], "a", SubscriptionState::Pending).await;
     desk.store.suppress(&email("dead@example.org"), "complaint", at(1)).await.unwrap();
     let only = condition("tag:vip and not suppressed");
-    let audience = desk.store.audience(&[list("a")], Some(&only)).await.unwrap();
-    assert_eq!(audience, Audience { recipients: 1, pending: 1, unsubscribed: 0, suppressed: 1, outside: 1 });
-    let members = desk.store.audience_members(&[list("a")], Some(&only), "", 10).await.unwrap();
+    let new = NewIssue { only: Some(only), ..letter(&["a"]) };
+    let audience = desk.store.audience(&new, at(2)).await.unwrap();
+    assert_eq!(audience, Audience { recipients: 1, pending: 1, suppressed: 1, outside: 1, ..Audience::default() });
+    let members = desk.store.audience_members(&new, "", 10, at(2)).await.unwrap();
     let told: Vec<_> = members.iter().map(|one| (one.email.as_str(), one.left_out.as_deref().unwrap_or("gets it"))).collect();
     let expected = [
         ("asked@example.org", "pending"),
@@ -413,7 +414,7 @@ async fn an_issue_goes_to_whom_the_segment_means_at_the_moment_of_making() {
         ("vip@example.org", "gets it"),
     ];
     assert_eq!(told, expected);
-    let issue = desk.store.create_issue(&NewIssue { only: Some(only), ..letter(&["a"]) }, at(2)).await.unwrap();
+    let issue = desk.store.create_issue(&new, at(2)).await.unwrap();
     assert_eq!(desk.counts(issue).await.planned, 1);
     desk.join(&[tagged("other", "vip")], "a", CONFIRMED).await;
     assert_eq!(desk.counts(issue).await.planned, 1, "who fits later is not added");
