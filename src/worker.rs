@@ -1,16 +1,18 @@
 //! Which stage runs when; role by role. Each loop does one step at a time, and stops between steps.
 
 mod notices;
+mod past;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 pub use notices::{ask_move, keep_sign_ups, welcome};
+pub use past::Past;
 
 use crate::config::Config;
 use crate::digest::{self, Press};
@@ -55,7 +57,10 @@ impl Role {
 
 /// The published site as it is now; replaced whole when content changes.
 #[derive(Debug, Clone, Default)]
-pub struct PublishedSite(watch::Sender<Arc<feed::Site>>);
+pub struct PublishedSite {
+    site: watch::Sender<Arc<feed::Site>>,
+    archive: Arc<RwLock<Arc<feed::Archive>>>,
+}
 
 /// Tells when the site is published anew.
 pub type Changes = watch::Receiver<Arc<feed::Site>>;
@@ -63,17 +68,23 @@ pub type Changes = watch::Receiver<Arc<feed::Site>>;
 impl PublishedSite {
     /// The site as it is now.
     pub fn get(&self) -> Arc<feed::Site> {
-        self.0.borrow().clone()
+        self.site.borrow().clone()
     }
 
     /// What tells when it is published anew.
     pub fn changes(&self) -> Changes {
-        self.0.subscribe()
+        self.site.subscribe()
+    }
+
+    /// What answers searches in the archive.
+    pub fn archive(&self) -> Arc<feed::Archive> {
+        self.archive.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Replaces it; nobody is told of a site that is the same.
-    fn set(&self, site: feed::Site) {
-        self.0.send_if_modified(|current| {
+    fn set(&self, site: feed::Site, archive: feed::Archive) {
+        *self.archive.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(archive);
+        self.site.send_if_modified(|current| {
             let changed = **current != site;
             if changed {
                 *current = Arc::new(site);
@@ -136,23 +147,24 @@ impl Desk {
     }
 }
 
-/// Reads content, publishes it in memory and, with `out`, on disk.
-pub async fn publish_once(desk: &Desk, out: Option<&Path>) -> anyhow::Result<()> {
+/// Reads content, publishes it with the archive of the `past` in memory and, with `out`, on disk.
+pub async fn publish_once(desk: &Desk, past: &Past, out: Option<&Path>) -> anyhow::Result<()> {
     let (config, templates_now, out) = (desk.config.clone(), desk.clock.now(), out.map(Path::to_owned));
-    let (site, changed) = tokio::task::spawn_blocking(move || -> anyhow::Result<_> {
+    let past = past.issues();
+    let (site, archive, changed) = tokio::task::spawn_blocking(move || -> anyhow::Result<_> {
         let (library, faults) = content::load(&config);
         for fault in &faults.0 {
             tracing::warn!(code = fault.code, "{fault}");
         }
-        let site = feed::publish(&config, &library, templates_now)?;
+        let (site, archive) = feed::publish_with(&config, &library, &past, templates_now)?;
         let changed = out.map(|out| feed::write(&site, &out)).transpose()?.unwrap_or_default();
-        Ok((site, changed))
+        Ok((site, archive, changed))
     })
     .await??;
     if changed > 0 {
         tracing::info!(files = changed, "published");
     }
-    desk.site.set(site);
+    desk.site.set(site, archive);
     Ok(())
 }
 
@@ -165,13 +177,20 @@ pub fn look(desk: &Desk) -> Look {
     (content::fingerprint(&desk.config), desk.clock.now().secs() / 60)
 }
 
-/// Publishes again whenever the content folder, or what is visible at this hour, is not as it was at the `last` look.
-pub async fn keep_published(desk: Desk, out: Option<PathBuf>, mut last: Look, stop: CancellationToken) -> anyhow::Result<()> {
+/// Publishes again whenever the content folder, what is visible at this hour, or what was sent is not as it was at the `last` look.
+pub async fn keep_published(
+    desk: Desk,
+    mut past: Past,
+    out: Option<PathBuf>,
+    mut last: Look,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
     while !stopped_within(&stop, CONTENT_LOOK).await {
         let seen = look(&desk);
-        if seen != last {
+        let has_news = past.look(&desk).await;
+        if seen != last || has_news {
             last = seen;
-            if let Err(error) = publish_once(&desk, out.as_deref()).await {
+            if let Err(error) = publish_once(&desk, &past, out.as_deref()).await {
                 tracing::error!("not published: {error:#}");
             }
         }

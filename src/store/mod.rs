@@ -1,5 +1,6 @@
 //! The only SQL: one typed pool inside one [`Store`], one file a noun. Methods are grouped by noun in the other files of this folder.
 
+pub mod archive;
 pub mod choosers;
 pub mod deliveries;
 pub mod imports;

@@ -4,6 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::proof;
+use crate::model::email::AddressFault;
 use crate::model::link::{Grant, LinkKey};
 use crate::model::{EmailAddress, List, ListId, Subscriber, Timestamp};
 use crate::store::sign_ups::{Patience, SignUp};
@@ -60,8 +61,8 @@ pub enum Checked {
     Program,
     /// Sent too fast, too late, or from a form without a stamp: the page is shown with what was typed, to be sent once more.
     Again,
-    /// Not an address, in words.
-    BadAddress(String),
+    /// Not an address: why.
+    BadAddress(AddressFault),
     /// The proof of work is missing or wrong.
     Unproven,
     /// None of our Lists, or one that is not for everybody.

@@ -16,6 +16,7 @@ use super::links::{failed, invalid};
 use super::tongue::{Tongue, context};
 use super::{PROOF, State, own_path, page};
 use crate::model::List;
+use crate::model::email::AddressFault;
 use crate::model::link::{Grant, Purpose};
 use crate::model::list::OptIn;
 use crate::subscribe::join::{self, Checked, Confirmed, Origin, Typed};
@@ -89,7 +90,10 @@ pub async fn join_post(Shared(state): Shared<State>, tongue: Tongue, parts: Part
     match keep(&state, &typed, &origin, client_ip(&parts)).await {
         Kept::Yes => sent(&state, &tongue, &fields.email, &shown()),
         Kept::Again => form(&state, &tongue, &shown(), &fields, Wrong::Again),
-        Kept::BadAddress(why) => form(&state, &tongue, &shown(), &fields, Wrong::Address(&why)),
+        Kept::BadAddress(why) => {
+            let why = template::say(&state.tera, why.key(), &tongue.0, &[]);
+            form(&state, &tongue, &shown(), &fields, Wrong::Address(&why))
+        }
         Kept::Unproven => form(&state, &tongue, &shown(), &fields, Wrong::Unproven),
         Kept::NoList => invalid(&state, &tongue),
         Kept::TooMany => {
@@ -120,7 +124,7 @@ pub async fn api_post(Shared(state): Shared<State>, parts: Parts, Json(asked): J
             let why = "a proof of work is needed: GET this address tells what";
             (StatusCode::UNPROCESSABLE_ENTITY, serde_json::json!({"error": why, "field": "proof"}))
         }
-        Kept::BadAddress(why) => (StatusCode::UNPROCESSABLE_ENTITY, serde_json::json!({"error": why, "field": "email"})),
+        Kept::BadAddress(why) => (StatusCode::UNPROCESSABLE_ENTITY, serde_json::json!({"error": why.to_string(), "field": "email"})),
         Kept::NoList => (StatusCode::UNPROCESSABLE_ENTITY, serde_json::json!({"error": "there is no such list", "field": "lists"})),
         Kept::TooMany => (StatusCode::TOO_MANY_REQUESTS, serde_json::json!({"error": "too many sign-ups from this network"})),
         Kept::Failed => (StatusCode::SERVICE_UNAVAILABLE, serde_json::json!({"error": "try again in a minute"})),
@@ -153,7 +157,7 @@ pub async fn api_options() -> Response {
 enum Kept {
     Yes,
     Again,
-    BadAddress(String),
+    BadAddress(AddressFault),
     Unproven,
     NoList,
     TooMany,

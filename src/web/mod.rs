@@ -6,6 +6,7 @@
 
 mod accept;
 mod answer;
+mod archive;
 pub mod client;
 mod door;
 mod files;
@@ -126,6 +127,7 @@ fn router(state: State) -> Router {
         .route("/preferences/{token}/erase", post(preferences::erase_post))
         .route("/move/{token}", get(preferences::moving).post(preferences::moving_post))
         .route("/view/{token}", get(links::view))
+        .route("/archive/{list}/", get(archive::list))
         .route("/subscribe", get(join::lists).post(join::join_post))
         .route("/subscribe/{list}", get(join::list))
         .route("/api/subscribe", get(join::api).post(join::api_post).options(join::api_options))
@@ -190,6 +192,7 @@ fn context(state: &State) -> tera::Context {
     context.insert("site_url", site.url.as_str());
     context.insert("language", &site.language);
     context.insert("stylesheet", &own_path(state, &STYLESHEET));
+    context.insert("root", site.url.path());
     context
 }
 

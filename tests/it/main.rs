@@ -1,6 +1,7 @@
 //! Tests through the door: one binary, one file a stage.
 #![allow(clippy::unwrap_used, missing_docs)]
 
+mod archive;
 mod cli;
 mod compose;
 mod config;

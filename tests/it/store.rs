@@ -19,6 +19,7 @@ use proptest::prelude::*;
 
 use crate::support::store::Place;
 
+mod archive;
 mod segments;
 
 const MINUTE: Duration = Duration::from_secs(60);
