@@ -1,5 +1,6 @@
 //! What readers choose: rhythm, topics, a pause, the hour of their own clock; months of a daily digest in seconds, on a clock of our own.
 
+mod killed;
 mod page;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};

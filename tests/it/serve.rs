@@ -4,3 +4,4 @@ mod feeds;
 mod files;
 mod limits;
 mod readers;
+mod routes;
