@@ -377,6 +377,21 @@ async fn the_search_finds_words_of_subjects_titles_and_texts_and_marks_them() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn where_the_site_lies_below_its_host_every_page_and_form_leads_there() {
+    let room = Room::new().await;
+    room.send(&room.letter("tides", &["weekly"])).await;
+    let dir = room.served.ended().await;
+    let config = std::fs::read_to_string(dir.path().join("config.toml")).unwrap();
+    std::fs::write(dir.path().join("config.toml"), config.replace("letter.example.com\"", "example.com/letter\"")).unwrap();
+    let served = Served::open(dir, |_| ()).await;
+    let issue = served.get("/letter/archive/weekly/1/", &[]).await;
+    assert!(issue.status == 200 && issue.text().contains("href=\"https://example.com/letter/archive/weekly/1/\""), "{issue:?}");
+    assert!(served.get("/letter/archive/weekly/?q=tide", &[]).await.text().contains("<mark>tide</mark>"));
+    let form = served.get("/letter/subscribe/weekly", &[]).await.text();
+    assert!(form.contains("action=\"/letter/subscribe\"") && form.contains("href=\"/letter/archive/weekly/\""), "{form}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_index_has_fifty_issues_a_page_and_so_has_a_search() {
     let room = Room::new().await;
     let letter = room.letter("ropes", &["boats"]);

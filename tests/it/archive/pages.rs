@@ -88,6 +88,10 @@ async fn all(room: &Room) -> Pages {
     pages.form("left", link(Purpose::Unsubscribe, notice), &nothing, 200, "You have left Harbour Weekly.");
     let back = link(Purpose::Unsubscribe, notice).replace("/unsubscribe/", "/resubscribe/");
     pages.form("back", back, &nothing, 200, "Welcome back.");
+    pages.add("preferences", link(Purpose::Preferences, notice), 200, "Your subscription");
+    let wishes = json!({"shown": "weekly", "on": "weekly", "name": "Zoë", "pause": "not a day"});
+    pages.form("wish", link(Purpose::Preferences, notice), &wishes, 422, "Your subscription");
+    pages.add("no-move", link(Purpose::Move, IssueId(0)), 200, "This link is too old.");
     pages.add("invalid", "/unsubscribe/x", 404, "This link does not work.");
     pages
 }
