@@ -49,17 +49,12 @@ pub async fn standing(store: &Store, grant: &Grant) -> Result<Option<Subscriptio
     Ok(person.and_then(|person| person.subscriptions.into_iter().find(|one| one.list == grant.list)).map(|one| one.state))
 }
 
-<<<<<<< HEAD
-/// Leaves, or comes back after leaving.
+/// Leaves, or comes back after leaving, by a link.
 async fn change(store: &Store, grant: &Grant, wanted: SubscriptionState, now: Timestamp) -> Result<Option<Changed>> {
-=======
-/// Leaves, or comes back after leaving: what the preferences page does for a grant that was verified there.
-pub async fn change(store: &Store, grant: &Grant, wanted: SubscriptionState, now: Timestamp) -> Result<Option<Changed>> {
     set(store, grant, wanted, &source("link", grant.issue.0), now).await
 }
 
 async fn set(store: &Store, grant: &Grant, wanted: SubscriptionState, source: &str, now: Timestamp) -> Result<Option<Changed>> {
->>>>>>> rest
     let Some(subscriber) = store.subscriber(grant.subscriber).await? else { return Ok(None) };
     let before = standing(store, grant).await?;
     let allowed = wanted == SubscriptionState::Unsubscribed || before == Some(SubscriptionState::Unsubscribed);
