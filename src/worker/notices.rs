@@ -88,7 +88,7 @@ pub async fn welcome(desk: &Desk, list: &ListId, to: &Subscriber) -> anyhow::Res
     }
     let last = if how == Welcome::LastIssue { desk.store.last_issue(list).await? } else { None };
     let articles = match last {
-        Some((issue, frozen)) if !desk.store.has_had(issue, list, to.id).await? => told(frozen.articles),
+        Some((issue, frozen)) if !desk.store.has_had(issue, list, to.id).await? => told(frozen.share(None).into_owned().articles),
         _ => Vec::new(),
     };
     let now = desk.clock.now();
