@@ -14,9 +14,7 @@ async function main(address, email) {
   const { origin } = new URL(address);
   const open = async (options) => {
     const page = await (await browser.newContext(options)).newPage();
-    // A browser asks every site for a favicon.
-    const matters = (said) => said.type() === "error" && !said.location().url.endsWith("/favicon.ico");
-    page.on("console", (said) => matters(said) && told.errors.push(said.text()));
+    page.on("console", (said) => said.type() === "error" && told.errors.push(said.text()));
     page.on("pageerror", (error) => told.errors.push(String(error)));
     page.on("request", (request) => new URL(request.url()).origin === origin || told.elsewhere.push(request.url()));
     await page.goto(address);
