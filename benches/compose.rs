@@ -90,6 +90,7 @@ fn reader(number: usize) -> Reader {
             timezone: None,
             created_at: Timestamp(0),
         },
+        unsubscribe_address: None,
         unsubscribe_url: format!("https://example.org/unsubscribe/{number:040}"),
         preferences_url: format!("https://example.org/preferences/{number:040}"),
         view_url: format!("https://example.org/view/{number:040}"),

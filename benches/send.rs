@@ -226,6 +226,7 @@ fn wire_bytes() -> usize {
             timezone: None,
             created_at: Timestamp(0),
         },
+        unsubscribe_address: None,
         unsubscribe_url: link.clone(),
         preferences_url: link.clone(),
         view_url: link,

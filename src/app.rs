@@ -106,8 +106,10 @@ impl App {
             // In development nothing is written: the site is served from memory.
             let out = inbox.is_none().then(|| self.config.root.join("public"));
             let seen = worker::look(&desk);
-            worker::publish_once(&desk, out.as_deref()).await?;
-            tasks.spawn(worker::keep_published(desk.clone(), out, seen, stop.clone()));
+            let mut past = worker::Past::default();
+            past.look(&desk).await;
+            worker::publish_once(&desk, &past, out.as_deref()).await?;
+            tasks.spawn(worker::keep_published(desk.clone(), past, out, seen, stop.clone()));
         }
         if roles.contains(&Role::Web) || roles.contains(&Role::Send) {
             tasks.spawn(worker::keep_sign_ups(desk.clone(), stop.clone()));

@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 
 pub mod app;
+pub mod bounce;
 pub mod cli;
 pub mod compose;
 pub mod config;

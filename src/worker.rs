@@ -1,12 +1,18 @@
 //! Which stage runs when; role by role. Each loop does one step at a time, and stops between steps.
 
+mod notices;
+mod past;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
+
+pub use notices::{ask_move, keep_sign_ups, welcome};
+pub use past::Past;
 
 use crate::config::Config;
 use crate::digest::{self, Press};
@@ -14,15 +20,12 @@ use crate::fetch::Fetch;
 use crate::model::digest::Approval;
 use crate::model::feed::Hub;
 use crate::model::link::LinkKey;
-use crate::model::{Clock, Digest, EmailAddress, IssueId, ListId, Notice, Subscriber, Timestamp};
+use crate::model::{Clock, Digest, IssueId, Timestamp};
 use crate::store::Store;
 use crate::store::issues::{LocalHour, NewIssue};
-use crate::store::moves::Move;
 use crate::store::runs::RunResult;
-use crate::store::sign_ups::{Answer, NoticeIssue};
-use crate::subscribe::join::PATIENCE;
 use crate::websub::{self, Topic};
-use crate::{content, feed, schedule, send, subscribe, template};
+use crate::{content, feed, schedule, send, subscribe};
 
 /// How often the content folder is looked at for changes.
 const CONTENT_LOOK: Duration = Duration::from_secs(2);
@@ -54,7 +57,10 @@ impl Role {
 
 /// The published site as it is now; replaced whole when content changes.
 #[derive(Debug, Clone, Default)]
-pub struct PublishedSite(watch::Sender<Arc<feed::Site>>);
+pub struct PublishedSite {
+    site: watch::Sender<Arc<feed::Site>>,
+    archive: Arc<RwLock<Arc<feed::Archive>>>,
+}
 
 /// Tells when the site is published anew.
 pub type Changes = watch::Receiver<Arc<feed::Site>>;
@@ -62,17 +68,23 @@ pub type Changes = watch::Receiver<Arc<feed::Site>>;
 impl PublishedSite {
     /// The site as it is now.
     pub fn get(&self) -> Arc<feed::Site> {
-        self.0.borrow().clone()
+        self.site.borrow().clone()
     }
 
     /// What tells when it is published anew.
     pub fn changes(&self) -> Changes {
-        self.0.subscribe()
+        self.site.subscribe()
+    }
+
+    /// What answers searches in the archive.
+    pub fn archive(&self) -> Arc<feed::Archive> {
+        self.archive.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Replaces it; nobody is told of a site that is the same.
-    fn set(&self, site: feed::Site) {
-        self.0.send_if_modified(|current| {
+    fn set(&self, site: feed::Site, archive: feed::Archive) {
+        *self.archive.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(archive);
+        self.site.send_if_modified(|current| {
             let changed = **current != site;
             if changed {
                 *current = Arc::new(site);
@@ -135,23 +147,24 @@ impl Desk {
     }
 }
 
-/// Reads content, publishes it in memory and, with `out`, on disk.
-pub async fn publish_once(desk: &Desk, out: Option<&Path>) -> anyhow::Result<()> {
+/// Reads content, publishes it with the archive of the `past` in memory and, with `out`, on disk.
+pub async fn publish_once(desk: &Desk, past: &Past, out: Option<&Path>) -> anyhow::Result<()> {
     let (config, templates_now, out) = (desk.config.clone(), desk.clock.now(), out.map(Path::to_owned));
-    let (site, changed) = tokio::task::spawn_blocking(move || -> anyhow::Result<_> {
+    let past = past.issues();
+    let (site, archive, changed) = tokio::task::spawn_blocking(move || -> anyhow::Result<_> {
         let (library, faults) = content::load(&config);
         for fault in &faults.0 {
             tracing::warn!(code = fault.code, "{fault}");
         }
-        let site = feed::publish(&config, &library, templates_now)?;
+        let (site, archive) = feed::publish_with(&config, &library, &past, templates_now)?;
         let changed = out.map(|out| feed::write(&site, &out)).transpose()?.unwrap_or_default();
-        Ok((site, changed))
+        Ok((site, archive, changed))
     })
     .await??;
     if changed > 0 {
         tracing::info!(files = changed, "published");
     }
-    desk.site.set(site);
+    desk.site.set(site, archive);
     Ok(())
 }
 
@@ -164,13 +177,20 @@ pub fn look(desk: &Desk) -> Look {
     (content::fingerprint(&desk.config), desk.clock.now().secs() / 60)
 }
 
-/// Publishes again whenever the content folder, or what is visible at this hour, is not as it was at the `last` look.
-pub async fn keep_published(desk: Desk, out: Option<PathBuf>, mut last: Look, stop: CancellationToken) -> anyhow::Result<()> {
+/// Publishes again whenever the content folder, what is visible at this hour, or what was sent is not as it was at the `last` look.
+pub async fn keep_published(
+    desk: Desk,
+    mut past: Past,
+    out: Option<PathBuf>,
+    mut last: Look,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
     while !stopped_within(&stop, CONTENT_LOOK).await {
         let seen = look(&desk);
-        if seen != last {
+        let has_news = past.look(&desk).await;
+        if seen != last || has_news {
             last = seen;
-            if let Err(error) = publish_once(&desk, out.as_deref()).await {
+            if let Err(error) = publish_once(&desk, &past, out.as_deref()).await {
                 tracing::error!("not published: {error:#}");
             }
         }
@@ -359,119 +379,4 @@ async fn freeze_digest(
 /// Waits for `time`; true when told to stop meanwhile.
 async fn stopped_within(stop: &CancellationToken, time: Duration) -> bool {
     tokio::time::timeout(time, stop.cancelled()).await.is_ok()
-}
-
-/// How often sign-ups are looked at: whoever signs up waits for a mail.
-const SIGN_UP_LOOK: Duration = Duration::from_millis(250);
-/// So many are looked at in one go.
-const SIGN_UPS_MAX: u32 = 100;
-/// Addresses that are written to for strangers in an hour; whoever asks later is answered later. A flood makes us wait, and nobody's inbox full.
-const BOTHERED_MAX: u64 = 1_000;
-
-/// Looks at sign-ups until told to stop: makes people pending and tells them.
-pub async fn keep_sign_ups(desk: Desk, stop: CancellationToken) -> anyhow::Result<()> {
-    let mut patient = false;
-    loop {
-        match settle_sign_ups(&desk).await {
-            Ok(held) if held != patient => {
-                patient = held;
-                if held {
-                    tracing::warn!("more than {BOTHERED_MAX} addresses were typed into forms within an hour; the others wait");
-                }
-            }
-            Ok(_) => {}
-            Err(error) => tracing::error!("sign-ups wait: {error:#}"),
-        }
-        if stopped_within(&stop, SIGN_UP_LOOK).await {
-            return Ok(());
-        }
-    }
-}
-
-/// One look; whether some have to wait because there are too many.
-async fn settle_sign_ups(desk: &Desk) -> anyhow::Result<bool> {
-    let waiting = desk.store.sign_ups(SIGN_UPS_MAX).await?;
-    if waiting.is_empty() {
-        return Ok(false);
-    }
-    let now = desk.clock.now();
-    let hour_ago = Timestamp::from_secs(now.secs() - 3_600);
-    let mut left = BOTHERED_MAX.saturating_sub(desk.store.bothered_since(hour_ago).await?);
-    let mut notices: BTreeMap<(ListId, Option<String>), [NoticeIssue; 2]> = BTreeMap::new();
-    for sign_up in waiting {
-        if left == 0 {
-            return Ok(true);
-        }
-        left -= 1;
-        let Some(list) = desk.config.list(&sign_up.list) else {
-            desk.store.drop_sign_up(&sign_up).await?;
-            continue;
-        };
-        let which = (list.id.clone(), language(desk, sign_up.language.as_deref()));
-        if !notices.contains_key(&which) {
-            let make = |what: Notice| notice(desk, what, &list.id, which.1.clone(), now);
-            notices.insert(which.clone(), [make(Notice::Confirm)?, make(Notice::Known)?]);
-        }
-        let answer = desk.store.settle_sign_up(&sign_up, list.opt_in, &notices[&which], PATIENCE, now).await?;
-        match answer {
-            Some(Answer::Told(_, issue)) => catch(desk, issue).await?,
-            Some(Answer::Joined) => {
-                if let Some(person) = desk.store.person(&sign_up.email).await? {
-                    welcome(desk, &list.id, &person.subscriber).await?;
-                }
-            }
-            Some(Answer::Silent) | None => {}
-        }
-    }
-    Ok(false)
-}
-
-/// Welcomes somebody to a List that welcomes.
-pub async fn welcome(desk: &Desk, list: &ListId, to: &Subscriber) -> anyhow::Result<()> {
-    if !desk.config.list(list).is_some_and(|list| list.welcome) {
-        return Ok(());
-    }
-    let now = desk.clock.now();
-    let notice = notice(desk, Notice::Welcome, list, language(desk, to.language.as_deref()), now)?;
-    let issue = desk.store.tell(&notice, list, to.id, now).await?;
-    catch(desk, issue).await
-}
-
-/// Writes to a new address of somebody's, and to the old one. Nothing moves before the new one has said yes.
-pub async fn ask_move(desk: &Desk, list: &ListId, from: &Subscriber, to: &EmailAddress) -> anyhow::Result<()> {
-    let Some(list) = desk.config.list(list).map(|list| list.id.clone()) else { return Ok(()) };
-    let now = desk.clock.now();
-    let make = |what: Notice| notice(desk, what, &list, language(desk, from.language.as_deref()), now);
-    let notices = (make(Notice::Move)?, make(Notice::Moving)?);
-    let wanted = Move { from: from.id, to, list: &list };
-    for issue in desk.store.ask_move(wanted, (&notices.0, &notices.1), PATIENCE, now).await? {
-        catch(desk, issue).await?;
-    }
-    Ok(())
-}
-
-/// Where nothing leaves this machine, a notice is delivered to the local inbox now; else whoever sends from the ledger delivers it.
-async fn catch(desk: &Desk, notice: IssueId) -> anyhow::Result<()> {
-    if desk.is_confined {
-        desk.store.sendable_issues(desk.clock.now()).await?;
-        desk.sender().run_issue(notice, &CancellationToken::new()).await?;
-    }
-    Ok(())
-}
-
-/// The language to speak to somebody who wants `wanted`, when it is another than the site's and there are texts in it.
-fn language(desk: &Desk, wanted: Option<&str>) -> Option<String> {
-    let languages = template::languages(&desk.templates);
-    let known = template::pick(&languages, wanted?)?;
-    (template::pick(&languages, &desk.config.site.language) != Some(known)).then(|| known.to_owned())
-}
-
-/// A notice as the configuration and the templates make it today.
-fn notice(desk: &Desk, notice: Notice, list: &ListId, language: Option<String>, now: Timestamp) -> anyhow::Result<NoticeIssue> {
-    let draft = Press { config: &desk.config, templates: &desk.templates, now }.notice(notice, list, language)?;
-    let frozen = draft.new.frozen;
-    let content = desk.key.mac(&[b"notice", &serde_json::to_vec(&frozen)?]);
-    let content: String = content.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-    let day = frozen.date.get(..10).unwrap_or_default().to_owned();
-    Ok(NoticeIssue { notice, key: notice.key(list, &day, &content), subject: draft.new.subject, frozen })
 }

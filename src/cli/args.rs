@@ -51,6 +51,8 @@ pub enum Command {
     Schedule(ScheduleArgs),
     /// Addresses that are never mailed
     Suppressions(SuppressionsArgs),
+    /// Mail that comes to us: a message on standard input, or files
+    Bounce(BounceArgs),
     /// The service: schedules, deliveries, the web
     Run(RunArgs),
     /// Everything on this machine: mail is caught in a local inbox, nothing leaves
@@ -59,6 +61,8 @@ pub enum Command {
     Doctor,
     /// Keys that sign the mail
     Dkim(DkimArgs),
+    /// The key that signs the links in mails
+    Links(LinksArgs),
     /// Print a completion script
     Completions {
         /// bash, zsh, fish, elvish or powershell
@@ -338,6 +342,14 @@ pub enum SuppressionsAction {
     },
 }
 
+/// `bounce`
+#[derive(Debug, Args)]
+pub struct BounceArgs {
+    /// Messages as files; without one, a message on standard input
+    #[arg(value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+}
+
 /// `run`
 #[derive(Debug, Args)]
 pub struct RunArgs {
@@ -352,6 +364,25 @@ pub struct DevArgs {
     /// Where to listen; [web] listen when absent
     #[arg(long, value_name = "ADDRESS")]
     pub listen: Option<SocketAddr>,
+}
+
+/// `links`
+#[derive(Debug, Args)]
+pub struct LinksArgs {
+    /// What about it
+    #[command(subcommand)]
+    pub action: LinksAction,
+}
+
+/// What can be done about it.
+#[derive(Debug, Subcommand)]
+pub enum LinksAction {
+    /// Sign with a new key; the one before stays good, older ones for leaving only
+    Renew {
+        /// Do not ask
+        #[arg(long, short)]
+        yes: bool,
+    },
 }
 
 /// `dkim`

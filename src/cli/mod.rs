@@ -1,6 +1,7 @@
 //! Arguments, output, exit codes: one file a command.
 
 mod args;
+mod bounce;
 mod build;
 mod check;
 mod deliver;
@@ -10,6 +11,7 @@ mod doctor;
 mod import;
 mod init;
 mod issues;
+mod links;
 mod lists;
 mod new;
 mod output;
@@ -53,6 +55,8 @@ pub enum Exit {
     Remote,
     /// 70: a bug of ours.
     Bug,
+    /// 75: to be tried again; only towards a mail server, which keeps the mail then (EX_TEMPFAIL).
+    TryAgain,
 }
 
 impl Exit {
@@ -64,6 +68,7 @@ impl Exit {
             Self::Invalid => 3,
             Self::Remote => 4,
             Self::Bug => 70,
+            Self::TryAgain => 75,
         }
     }
 }
@@ -229,6 +234,8 @@ fn dispatch(context: &Context, command: Command) -> Result<Exit, Failure> {
             Command::Lists => lists::run(context).await,
             Command::Schedule(args) => schedule::run(context, &args),
             Command::Suppressions(args) => suppressions::run(context, args).await,
+            Command::Links(args) => links::run(context, args).await,
+            Command::Bounce(args) => bounce::run(context, args).await,
             Command::Run(args) => run::run(context, &args).await,
             Command::Dev(args) => dev::run(context, args).await,
             Command::Doctor => doctor::run(context).await,

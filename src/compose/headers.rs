@@ -11,6 +11,8 @@ use crate::model::{Frozen, ListId, Mailbox, Timestamp};
 const VALUE_BYTES_MAX: usize = 2_000;
 /// Longest link in a header: it is never folded, and a line has at most 998 octets.
 const LINK_BYTES_MAX: usize = 900;
+/// Longest address (RFC 5321).
+const ADDRESS_BYTES_MAX: usize = 254;
 /// Longest encoded word (RFC 2047 section 2).
 const WORD_MAX: usize = 75;
 /// Where we begin a new line.
@@ -56,7 +58,7 @@ impl Headers {
         out.extend_from_slice(subject);
         text_line("Date", &date.utc().to_rfc2822(), out);
         message_id(&reader.message_id, out)?;
-        link("List-Unsubscribe", &reader.unsubscribe_url, out)?;
+        leave(reader, out)?;
         text_line("List-Unsubscribe-Post", "List-Unsubscribe=One-Click", out);
         out.extend_from_slice(&self.list);
         Ok(())
@@ -219,6 +221,19 @@ fn link(field: &str, url: &str, out: &mut Vec<u8>) -> Result<(), ComposeError> {
     }
     let fold = if field.len() + 4 + url.len() > LINE_MAX { "\r\n " } else { " " };
     out.extend_from_slice(format!("{field}:{fold}<{url}>\r\n").as_bytes());
+    Ok(())
+}
+
+/// How to leave: the link that a mail program POSTs to, and the address that one without a way to POST writes to.
+fn leave(reader: &Reader, out: &mut Vec<u8>) -> Result<(), ComposeError> {
+    link("List-Unsubscribe", &reader.unsubscribe_url, out)?;
+    let Some(address) = &reader.unsubscribe_address else { return Ok(()) };
+    let fits = |b: u8| b.is_ascii_alphanumeric() || b"@+-._".contains(&b);
+    if address.len() > ADDRESS_BYTES_MAX || !address.contains('@') || !address.bytes().all(fits) {
+        return Err(ComposeError(format!("{address:?} cannot stand in a mailto: link")));
+    }
+    out.truncate(out.len() - "\r\n".len());
+    out.extend_from_slice(format!(",\r\n <mailto:{address}?subject=unsubscribe>\r\n").as_bytes());
     Ok(())
 }
 

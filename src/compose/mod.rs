@@ -29,6 +29,8 @@ pub struct Reader {
     pub subscriber: Subscriber,
     /// Leaves the List with one click (RFC 8058).
     pub unsubscribe_url: String,
+    /// The address that does the same for whoever writes to it, where there is one (RFC 2369).
+    pub unsubscribe_address: Option<String>,
     /// Preferences.
     pub preferences_url: String,
     /// This Issue in the browser.
@@ -139,6 +141,7 @@ fn sample() -> Result<Reader, Faults> {
             created_at: Timestamp(0),
         },
         unsubscribe_url: "https://example.com/unsubscribe/sample".to_owned(),
+        unsubscribe_address: None,
         preferences_url: "https://example.com/preferences/sample".to_owned(),
         view_url: "https://example.com/view/sample".to_owned(),
         confirm_url: "https://example.com/confirm/sample".to_owned(),

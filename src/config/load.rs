@@ -14,7 +14,7 @@ use super::{Config, OnUnknown, SendPolicy, StoreUrl, beside, dkim, env, relay, s
 use crate::model::{Fault, Faults, Feed};
 
 /// Sections that stand once, and sections that repeat.
-const TABLES: [&str; 9] = ["site", "content", "templates", "store", "web", "metrics", "fetch", "send", "dkim"];
+const TABLES: [&str; 10] = ["site", "content", "templates", "store", "web", "metrics", "fetch", "send", "bounce", "dkim"];
 const ARRAYS: [&str; 5] = ["relay", "list", "digest", "feed", "source"];
 /// What the address of the web server is without a word.
 const LISTEN: &str = "127.0.0.1:4000";
@@ -118,6 +118,7 @@ fn read(root: &Root<'_>, file: &Path) -> Option<Config> {
     let allow_private = finish(root.table("fetch"), |s| web::networks(s, "allow_private"));
     let metrics = finish(root.table("metrics"), metrics);
     let send = SendPolicy { on_unknown: finish(root.table("send"), on_unknown) };
+    let leave_at = finish(root.table("bounce"), |s| s.parsed("unsubscribe", "bad-address", sections::leave_at));
     let dkim = root.entry("dkim").and_then(|_| finish(root.table("dkim"), |s| dkim::read(s, file)));
     if let Some(dkim) = &dkim {
         dkim::check_lists(dkim, declared(root, "list", "from"), root.source);
@@ -148,6 +149,7 @@ fn read(root: &Root<'_>, file: &Path) -> Option<Config> {
         allow_private,
         metrics,
         send,
+        leave_at,
         dkim: dkim.map(Arc::new),
         relays,
         lists,

@@ -24,7 +24,7 @@ use ipnet::IpNet;
 
 use crate::model::feed::Feed;
 use crate::model::source::Source;
-use crate::model::{Digest, Dkim, Faults, List, ListId, Relay, Site};
+use crate::model::{Digest, Dkim, EmailAddress, Faults, List, ListId, Relay, Site};
 
 /// The documented default configuration, compiled in; `init` writes a shorter one.
 pub const DEFAULT: &str = include_str!("../../config.toml");
@@ -54,6 +54,8 @@ pub struct Config {
     pub metrics: Option<SocketAddr>,
     /// `[send]`.
     pub send: SendPolicy,
+    /// `[bounce] unsubscribe`: whoever writes to it, with a token, leaves; nobody can without it.
+    pub leave_at: Option<EmailAddress>,
     /// `[dkim]`: every message that leaves is signed when it is there.
     pub dkim: Option<Arc<Dkim>>,
     /// `[[relay]]`, in order of preference.

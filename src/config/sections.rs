@@ -11,15 +11,18 @@ use super::reader::{Section, Text, did_you_mean, with_hint};
 use super::tree::Value;
 use crate::model::digest::{Approval, Missed};
 use crate::model::feed::{Feed, FeedFormat, Hub};
-use crate::model::list::{OptIn, parse_id};
+use crate::model::link::SHORT_CHARS;
+use crate::model::list::{OptIn, Welcome, parse_id};
 use crate::model::schedule::FIRST_ZONE;
 use crate::model::source::{Source as ImportSource, SourceKind};
-use crate::model::{Digest, Fault, List, ListId, Mailbox, Rhythm, Schedule, Segment, Site};
+use crate::model::{Digest, EmailAddress, Fault, List, ListId, Mailbox, Rhythm, Schedule, Segment, Site};
 
 /// Articles in one mail; more is a book and is clipped by mail programs anyway.
 const DIGEST_LIMIT_MAX: usize = 200;
 /// Entries in one feed window.
 const FEED_LIMIT_MAX: usize = 1000;
+/// Letters of the address for leaving, so that a `+` and a token fit behind them (RFC 5321: 64 octets).
+const LEAVE_LOCAL_MAX: usize = 64 - 1 - SHORT_CHARS;
 /// The source that stands for content/.
 const OWN_SOURCE: &str = "own";
 
@@ -54,7 +57,7 @@ pub(super) fn list(section: &Section<'_>, file: &Path) -> Option<List> {
     let reply_to = section.parsed("reply_to", "bad-address", mailbox);
     let opt_in = section.choice("opt_in", &[("double", OptIn::Double), ("single", OptIn::Single)], OptIn::Double);
     let topics = section.words("topics");
-    let (welcome, public) = (section.flag("welcome", false), section.flag("public", true));
+    let (welcome, public) = (welcome(section), section.flag("public", true));
     let subscribers = section.parsed("subscribers", "missing-file", |text| {
         let path = beside(file, text);
         if path.is_file() {
@@ -76,6 +79,16 @@ pub(super) fn list(section: &Section<'_>, file: &Path) -> Option<List> {
         public,
         subscribers,
     })
+}
+
+/// `welcome`: true, false, or a word.
+fn welcome(section: &Section<'_>) -> Welcome {
+    const WORDS: [(&str, Welcome); 3] = [("last-issue", Welcome::LastIssue), ("true", Welcome::Mail), ("false", Welcome::No)];
+    match section.node("welcome").map(|node| &node.value) {
+        Some(Value::Text(_) | Value::Raw(_)) => section.choice("welcome", &WORDS, Welcome::No),
+        _ if section.flag("welcome", false) => Welcome::Mail,
+        _ => Welcome::No,
+    }
 }
 
 /// Reads one `[[digest]]`; its schedule is meant in `site_zone` unless it names its own.
@@ -234,6 +247,18 @@ fn references(section: &Section<'_>, texts: Vec<Text<'_>>, known: &[String], wha
 
 fn mailbox(text: &str) -> Result<Mailbox, String> {
     Mailbox::parse(text).map_err(|reason| format!("{reason}\nwrite \"Name <letters@example.com>\""))
+}
+
+/// `[bounce] unsubscribe`: with `+` and a token behind its local part it must still be an address.
+pub(super) fn leave_at(text: &str) -> Result<EmailAddress, String> {
+    let address = EmailAddress::parse(text)?;
+    let fits = |b: u8| b.is_ascii_alphanumeric() || b"._-".contains(&b);
+    if address.local().len() > LEAVE_LOCAL_MAX || !address.local().bytes().all(fits) {
+        let rule =
+            format!("the part before the @ has at most {LEAVE_LOCAL_MAX} letters, digits, dots and dashes, because +TOKEN comes behind it");
+        return Err(format!("{rule}\nwrite \"leave@example.com\""));
+    }
+    Ok(address)
 }
 
 /// An IANA zone.

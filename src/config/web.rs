@@ -10,6 +10,8 @@ use super::reader::Section;
 /// Connections a process with the usual 1,024 descriptors can serve beside its store and its relays.
 const CONNECTIONS: usize = 800;
 const CONNECTIONS_MAX: usize = 100_000;
+/// More would keep a telephone busy for a minute.
+const WORK_BITS_MAX: usize = 24;
 
 /// Rules of the HTTP service.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,6 +20,8 @@ pub struct WebPolicy {
     pub trusted_proxies: Vec<IpNet>,
     /// Connections served at once; one more is told to come back.
     pub connections: usize,
+    /// Zero bits a browser has to find before a sign-up is taken; none when 0.
+    pub proof_of_work: u32,
     /// How long a client may take for the head of a request, and keep a connection without one.
     pub head_within: Duration,
     /// How long a request with its body may take, except for files on their way.
@@ -33,6 +37,7 @@ impl Default for WebPolicy {
         Self {
             trusted_proxies: Vec::new(),
             connections: CONNECTIONS,
+            proof_of_work: 0,
             head_within: Duration::from_secs(15),
             request_within: Duration::from_secs(30),
             stalled_within: Duration::from_secs(30),
@@ -45,7 +50,8 @@ impl Default for WebPolicy {
 pub(super) fn read(section: &Section<'_>) -> WebPolicy {
     let trusted_proxies = networks(section, "trusted_proxies");
     let connections = section.count("connections", CONNECTIONS, 1..=CONNECTIONS_MAX);
-    WebPolicy { trusted_proxies, connections, ..WebPolicy::default() }
+    let proof_of_work = u32::try_from(section.count("proof_of_work", 0, 0..=WORK_BITS_MAX)).unwrap_or_default();
+    WebPolicy { trusted_proxies, connections, proof_of_work, ..WebPolicy::default() }
 }
 
 /// An array of addresses and networks.

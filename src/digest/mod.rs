@@ -86,9 +86,9 @@ impl Press<'_> {
         Ok(draft)
     }
 
-    /// Freezes a notice to members of one List: the same for all who are told it on this day.
+    /// Freezes a notice to members of one List: the same for all who are told it on this day. It may tell of `articles`.
     /// The language is one there are texts in.
-    pub fn notice(&self, notice: Notice, list: &ListId, language: Option<String>) -> Result<Draft, Faults> {
+    pub fn notice(&self, notice: Notice, list: &ListId, language: Option<String>, articles: &[FrozenArticle]) -> Result<Draft, Faults> {
         let day = self.now.in_zone(self.config.site.timezone).date_naive();
         let frozen = Frozen {
             name: notice.word().to_owned(),
@@ -98,6 +98,7 @@ impl Press<'_> {
             template: notice.word().to_owned(),
             date: format!("{day}T00:00:00Z"),
             language,
+            articles: articles.to_vec(),
             ..self.blank(&[], std::slice::from_ref(list))?
         };
         self.finish(frozen, None, &[], std::slice::from_ref(list))
@@ -189,6 +190,7 @@ pub fn sample_reader(frozen: &Frozen, person: Option<Subscriber>) -> Reader {
     Reader {
         message_id: format!("preview.{}@example.com", frozen.number),
         unsubscribe_url: link("unsubscribe"),
+        unsubscribe_address: None,
         preferences_url: link("preferences"),
         view_url: link("view"),
         confirm_url: link("confirm"),

@@ -1,5 +1,6 @@
 //! Library → RSS 2.0, Atom 1.0, JSON Feed 1.1, RFC 5005 archives, and the pages of the archive.
 
+mod archive;
 mod atom;
 mod channel;
 pub mod delta;
@@ -8,23 +9,27 @@ mod html;
 mod json;
 mod pages;
 mod rss;
+mod search;
 mod styles;
 mod text;
 mod topics;
 mod write;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use rayon::prelude::*;
 
+pub use self::archive::Archive;
+use self::archive::Volume;
 use self::channel::Channel;
 use self::entry::Entry;
 use self::pages::{Alternate, Press};
 use self::topics::Topic;
 use crate::config::Config;
 use crate::model::feed::FeedFormat;
-use crate::model::{Fault, Faults, Library, Timestamp};
+use crate::model::{Fault, Faults, Library, PastIssue, Timestamp};
 
 /// One published file, ready to be served or written.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,17 +70,28 @@ pub type Site = BTreeMap<String, Page>;
 /// Publishes everything: feeds (each `[[feed]]`, per tag, per author), archives, a page per Article, an index, assets, alias redirects.
 /// What readers may not see at `now` is in none of them. An Article's page comes before a redirect to another at the same path.
 pub fn publish(config: &Config, library: &Library, now: Timestamp) -> Result<Site, Faults> {
+    press(config, library, None, now).map(|(site, _)| site)
+}
+
+/// The same with the archive of what was sent to public Lists, `past` with the newest first, and what answers searches in it.
+pub fn publish_with(config: &Config, library: &Library, past: &[Arc<PastIssue>], now: Timestamp) -> Result<(Site, Archive), Faults> {
+    let volumes = archive::volumes(config, past);
+    let (site, tera) = press(config, library, Some(&volumes), now)?;
+    Ok((site, Archive::new(tera, config.site.clone(), volumes)))
+}
+
+fn press(config: &Config, library: &Library, volumes: Option<&[Volume]>, now: Timestamp) -> Result<(Site, tera::Tera), Faults> {
     let entries = entry::entries(&config.site, library, now);
     check_paths(&entries)?;
     let topics = topics::topics(&entries);
     let channels = channels(config, &entries, &topics);
     let documents: Vec<channel::Document> = channels.iter().flat_map(Channel::documents).collect();
-    let press = Press::new(config, &entries, &alternates(config, &channels))?;
+    let press = Press::new(config, &entries, &alternates(config, &channels), volumes)?;
     let mut site: Site = press.redirects()?.into_iter().collect();
-    site.extend(press.files(&topics)?);
+    site.extend(press.files(&topics, volumes.unwrap_or_default())?);
     let rendered: Result<Vec<pages::File>, Faults> = documents.par_iter().map(render).collect();
     site.extend(rendered?);
-    Ok(site)
+    Ok((site, press.tera))
 }
 
 /// Writes a site into `out` so that no reader ever sees half a file (each is written beside and renamed; unchanged files are not touched);

@@ -2,24 +2,26 @@
 //! site works under any address and in a preview; canonical addresses are absolute.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 use std::path::Path;
 
 use rayon::prelude::*;
 use serde::Serialize;
 use tera::{Context, Tera, Value};
 
+use super::archive::{self, Landmark, Volume};
 use super::entry::Entry;
 use super::styles::Styles;
 use super::text::{encode, escape, rfc3339};
 use super::topics::{self, Kind, Topic};
 use super::{Body, Page};
 use crate::config::Config;
-use crate::model::{Fault, Faults};
+use crate::model::{Fault, Faults, IssueId, Site};
 use crate::template;
 
 /// Articles on one page of a list.
-const LIST_LENGTH: usize = 50;
-const HTML: &str = "text/html; charset=utf-8";
+pub(super) const LIST_LENGTH: usize = 50;
+pub(super) const HTML: &str = "text/html; charset=utf-8";
 
 /// The stylesheet, compiled in.
 const STYLESHEET: &str = include_str!("../../assets/site.css");
@@ -40,18 +42,18 @@ pub(super) struct Alternate {
 
 /// What a template knows about the page itself.
 #[derive(Serialize)]
-struct Head<'a> {
-    title: &'a str,
-    description: &'a str,
-    language: &'a str,
+pub(super) struct Head<'a> {
+    pub title: &'a str,
+    pub description: &'a str,
+    pub language: &'a str,
     /// Absolute.
-    canonical: String,
+    pub canonical: String,
     /// `../` as often as the page lies deep: what every link within the site starts with.
-    root: String,
+    pub root: String,
     /// `article` or `website`, for OpenGraph.
-    kind: &'static str,
-    image: Option<&'a str>,
-    image_alt: &'a str,
+    pub kind: &'static str,
+    pub image: Option<&'a str>,
+    pub image_alt: &'a str,
 }
 
 /// An entry of a list, and the head of an Article.
@@ -85,28 +87,35 @@ struct OriginLink<'a> {
 
 /// Everything pages are rendered with.
 pub(super) struct Press<'a> {
-    config: &'a Config,
-    tera: Tera,
+    pub config: &'a Config,
+    pub tera: Tera,
     entries: &'a [Entry],
     cards: Vec<Value>,
     /// The bodies of the entries, with classes in place of inline styles.
     bodies: Vec<Cow<'a, str>>,
+    /// The bodies of letters in the archive, likewise.
+    pub letters: HashMap<IssueId, String>,
     /// Where the stylesheet is, and what it says.
     stylesheet: (String, String),
 }
 
 impl<'a> Press<'a> {
-    /// Loads the templates.
-    pub fn new(config: &'a Config, entries: &'a [Entry], alternates: &[Alternate]) -> Result<Self, Faults> {
+    /// Loads the templates. Without `volumes` the site has no archive, and no service behind it: it is files.
+    pub fn new(config: &'a Config, entries: &'a [Entry], alternates: &[Alternate], volumes: Option<&[Volume]>) -> Result<Self, Faults> {
         let mut tera = template::engine(&template::load(&config.templates_dir)?)?;
         let styles = Styles::default();
         let bodies = entries.par_iter().map(|entry| styles.as_classes(&entry.article.html)).collect();
+        let letters = archive::letters(volumes.unwrap_or_default(), &styles);
         let rules = format!("{STYLESHEET}{}", styles.rules());
         let stylesheet = format!("assets/site-{}.css", super::text::hash(&rules));
         let site = &config.site;
         let shared = tera.global_context();
         shared.insert("stylesheet", &stylesheet);
         shared.insert("feeds", alternates);
+        shared.insert("language", &site.language);
+        shared.insert("archive", &volumes.is_some_and(|volumes| !volumes.is_empty()));
+        let joins = config.lists.iter().any(|list| list.public);
+        shared.insert("subscribe", &joins.then(|| if volumes.is_some() { "" } else { site.url.as_str() }));
         shared.insert(
             "site",
             &serde_json::json!({
@@ -115,12 +124,14 @@ impl<'a> Press<'a> {
             }),
         );
         let cards = entries.par_iter().map(|entry| Value::from_serializable(&card(config, entry))).collect();
-        Ok(Self { config, tera, entries, cards, bodies, stylesheet: (stylesheet, rules) })
+        Ok(Self { config, tera, entries, cards, bodies, letters, stylesheet: (stylesheet, rules) })
     }
 
     /// Every page and every file beside them.
-    pub fn files(&self, topics: &[Topic]) -> Result<Vec<File>, Faults> {
-        let mut files = self.articles()?;
+    pub fn files(&self, topics: &[Topic], volumes: &[Volume]) -> Result<Vec<File>, Faults> {
+        // First, so that what an author put at the same path stands.
+        let (mut files, issues) = if volumes.is_empty() { Default::default() } else { self.archive(volumes)? };
+        files.extend(self.articles()?);
         let all: Vec<usize> = (0..self.entries.len()).collect();
         files.extend(self.list("", None, &all)?);
         let lists: Result<Vec<Vec<File>>, Faults> =
@@ -128,7 +139,7 @@ impl<'a> Press<'a> {
         files.extend(lists?.into_iter().flatten());
         files.push(self.overview(topics)?);
         files.push((self.stylesheet.0.clone(), page("text/css; charset=utf-8", self.stylesheet.1.clone())));
-        files.push(("sitemap.xml".to_owned(), page("application/xml; charset=utf-8", self.sitemap())));
+        files.push(("sitemap.xml".to_owned(), page("application/xml; charset=utf-8", self.sitemap(&issues))));
         Ok(files)
     }
 
@@ -158,19 +169,13 @@ impl<'a> Press<'a> {
         let mut context = Context::new();
         context.insert("page", &head);
         context.insert_value("article", self.cards[at].clone());
-        context.insert_value("html", Value::safe_string(&self.local(&self.bodies[at], &root)));
+        context.insert_value("html", Value::safe_string(&local(&self.config.site, &self.bodies[at], &root)));
         context.insert("newer", &own(at.checked_sub(1)));
         context.insert("older", &own(Some(at + 1)));
         let mut files = vec![(path, page(HTML, self.render("web/article.html", &context)?))];
         let assets = article.assets.iter().map(|asset| (relative(&asset.path), copy(&asset.file)));
         files.extend(assets.filter_map(|(path, page)| Some((path?, page))));
         Ok(files)
-    }
-
-    /// Addresses within the site, made relative: so a preview shows its own pictures, not those of the published site.
-    fn local(&self, html: &str, root: &str) -> String {
-        let site = escape(self.config.site.url.as_str());
-        html.replace(&format!("href=\"{site}"), &format!("href=\"{root}")).replace(&format!("src=\"{site}"), &format!("src=\"{root}"))
     }
 
     /// The pages of a list in `folder`: `index.html`, `page/2/index.html` …
@@ -182,7 +187,7 @@ impl<'a> Press<'a> {
             let cards: Vec<Value> =
                 indexes.iter().skip((number - 1) * LIST_LENGTH).take(LIST_LENGTH).map(|&i| self.cards[i].clone()).collect();
             let mut context = Context::new();
-            context.insert("page", &self.head(topic.map_or("", |topic| &topic.name), &path));
+            context.insert("page", &head(&self.config.site, topic.map_or("", |topic| &topic.name), &path));
             context.insert("topic", &topic.map(topic_value));
             context.insert("articles", &cards);
             context.insert("number", &number);
@@ -199,24 +204,12 @@ impl<'a> Press<'a> {
         let path = "feeds/index.html".to_owned();
         let of = |kind: Kind| topics.iter().filter(|topic| topic.kind == kind).map(topic_value).collect::<Vec<_>>();
         let mut context = Context::new();
-        context.insert("page", &self.head("Feeds", &path));
+        let site = &self.config.site;
+        context.insert("page", &head(site, &template::say(&self.tera, "nav-feeds", &site.language, &[]), &path));
         context.insert("tags", &of(Kind::Tag));
         context.insert("authors", &of(Kind::Author));
         let html = self.render("web/feeds.html", &context)?;
         Ok((path, page(HTML, html)))
-    }
-
-    fn head<'h>(&'h self, title: &'h str, path: &str) -> Head<'h> {
-        Head {
-            title,
-            description: &self.config.site.description,
-            language: &self.config.site.language,
-            canonical: self.config.site.absolute(&link(path.trim_end_matches("index.html"))),
-            root: root_of(path),
-            kind: "website",
-            image: self.config.site.icon.as_deref(),
-            image_alt: "",
-        }
     }
 
     /// A page at every old path, leading to the Article.
@@ -229,25 +222,48 @@ impl<'a> Press<'a> {
 
     fn redirect(&self, path: &str, entry: &Entry) -> Result<File, Faults> {
         let mut context = Context::new();
-        context.insert("page", &Head { canonical: entry.url.clone(), ..self.head(&entry.title, path) });
+        context.insert("page", &Head { canonical: entry.url.clone(), ..head(&self.config.site, &entry.title, path) });
         context.insert("target", &link(&relative(&entry.article.path).unwrap_or_default()));
         let html = self.render("web/redirect.html", &context)?;
         Ok((path.to_owned(), page(HTML, html)))
     }
 
-    fn sitemap(&self) -> String {
+    fn sitemap(&self, issues: &[Landmark]) -> String {
         let mut xml =
             "<?xml version=\"1.0\" encoding=\"utf-8\"?>\n<urlset xmlns=\"http://www.sitemaps.org/schemas/sitemap/0.9\">\n".to_owned();
         for entry in self.entries.iter().filter(|entry| !entry.article.path.is_empty()) {
             xml.push_str(&format!("<url><loc>{}</loc><lastmod>{}</lastmod></url>\n", escape(&entry.url), rfc3339(&entry.changed)));
         }
+        for issue in issues {
+            xml.push_str(&format!("<url><loc>{}</loc><lastmod>{}</lastmod></url>\n", escape(&issue.url), issue.date));
+        }
         xml + "</urlset>\n"
     }
 
     /// Without the output limit of mails: an Article may be long.
-    fn render(&self, name: &str, context: &Context) -> Result<String, Faults> {
+    pub fn render(&self, name: &str, context: &Context) -> Result<String, Faults> {
         self.tera.render(name, context).map_err(|error| template::faults_of(&error))
     }
+}
+
+/// What a page of the site says of itself, unless it knows better.
+pub(super) fn head<'h>(site: &'h Site, title: &'h str, path: &str) -> Head<'h> {
+    Head {
+        title,
+        description: &site.description,
+        language: &site.language,
+        canonical: site.absolute(&link(path.trim_end_matches("index.html"))),
+        root: root_of(path),
+        kind: "website",
+        image: site.icon.as_deref(),
+        image_alt: "",
+    }
+}
+
+/// Addresses within the site, made relative: so a preview shows its own pictures, not those of the published site.
+pub(super) fn local(site: &Site, html: &str, root: &str) -> String {
+    let site = escape(site.url.as_str());
+    html.replace(&format!("href=\"{site}"), &format!("href=\"{root}")).replace(&format!("src=\"{site}"), &format!("src=\"{root}"))
 }
 
 fn card<'a>(config: &'a Config, entry: &'a Entry) -> Card<'a> {
@@ -275,7 +291,7 @@ fn topic_value(topic: &Topic) -> serde_json::Value {
 }
 
 /// A path as the part of a link behind `root`.
-fn link(path: &str) -> String {
+pub(super) fn link(path: &str) -> String {
     encode(path, "/")
 }
 
@@ -298,14 +314,14 @@ pub(super) fn relative(path: &str) -> Option<String> {
 }
 
 /// The way from the page at `path` to the site's root.
-fn root_of(path: &str) -> String {
+pub(super) fn root_of(path: &str) -> String {
     match path.matches('/').count() {
         0 => "./".to_owned(),
         depth => "../".repeat(depth),
     }
 }
 
-fn page(content_type: &'static str, text: String) -> Page {
+pub(super) fn page(content_type: &'static str, text: String) -> Page {
     Page { content_type, body: Body::Bytes(text.into()), feed: None }
 }
 

@@ -15,21 +15,70 @@ const NAME_CHARS_MAX: usize = 200;
 #[serde(try_from = "String", into = "String")]
 pub struct EmailAddress(String);
 
+/// What is wrong with an address. In English it says so itself; pages say it in the visitor's language, by its kind.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AddressFault {
+    /// There is none.
+    Empty,
+    /// It has a character that no address has.
+    Character(char),
+    /// It has no `@`.
+    NoAt,
+    /// What stands before the `@`, in words.
+    Local(String),
+    /// What stands after it, in words.
+    Domain(String),
+    /// It is too long.
+    Long,
+}
+
+impl AddressFault {
+    /// The key of its text in `locales/`.
+    pub const fn key(&self) -> &'static str {
+        match self {
+            Self::Empty => "address-empty",
+            Self::Character(_) => "address-character",
+            Self::NoAt => "address-no-at",
+            Self::Local(_) => "address-local",
+            Self::Domain(_) => "address-domain",
+            Self::Long => "address-long",
+        }
+    }
+}
+
+impl fmt::Display for AddressFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Empty => f.write_str("the address is empty"),
+            Self::Character(bad) => write!(f, "an address cannot contain {bad:?}"),
+            Self::NoAt => f.write_str("an address needs an @"),
+            Self::Local(why) | Self::Domain(why) => f.write_str(why),
+            Self::Long => write!(f, "an address has at most {ADDRESS_BYTES_MAX} bytes"),
+        }
+    }
+}
+
+impl From<AddressFault> for String {
+    fn from(fault: AddressFault) -> Self {
+        fault.to_string()
+    }
+}
+
 impl EmailAddress {
     /// Parses an address; the error says what is wrong with it.
-    pub fn parse(text: &str) -> Result<Self, String> {
+    pub fn parse(text: &str) -> Result<Self, AddressFault> {
         let text = text.trim_matches(' ');
         if text.is_empty() {
-            return Err("the address is empty".to_owned());
+            return Err(AddressFault::Empty);
         }
         if let Some(bad) = text.chars().find(|&c| forbidden_in_header(c) || c.is_whitespace()) {
-            return Err(format!("an address cannot contain {bad:?}"));
+            return Err(AddressFault::Character(bad));
         }
-        let (local, domain) = text.rsplit_once('@').ok_or("an address needs an @")?;
-        check_local(local)?;
-        let domain = parse_domain(domain)?;
+        let (local, domain) = text.rsplit_once('@').ok_or(AddressFault::NoAt)?;
+        check_local(local).map_err(AddressFault::Local)?;
+        let domain = parse_domain(domain).map_err(AddressFault::Domain)?;
         if local.len() + 1 + domain.len() > ADDRESS_BYTES_MAX {
-            return Err(format!("an address has at most {ADDRESS_BYTES_MAX} bytes"));
+            return Err(AddressFault::Long);
         }
         Ok(Self(format!("{local}@{domain}")))
     }
@@ -69,7 +118,7 @@ impl fmt::Display for EmailAddress {
 impl TryFrom<String> for EmailAddress {
     type Error = String;
     fn try_from(text: String) -> Result<Self, String> {
-        Self::parse(&text)
+        Ok(Self::parse(&text)?)
     }
 }
 

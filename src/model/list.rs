@@ -49,6 +49,17 @@ pub enum OptIn {
     Single,
 }
 
+/// How a person who has joined is welcomed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Welcome {
+    /// Not at all.
+    No,
+    /// By a mail.
+    Mail,
+    /// By a mail with what the last Issue of the List brought.
+    LastIssue,
+}
+
 /// A `[[list]]` table.
 #[derive(Debug, Clone)]
 pub struct List {
@@ -64,8 +75,8 @@ pub struct List {
     pub reply_to: Option<Mailbox>,
     /// How one joins.
     pub opt_in: OptIn,
-    /// Whoever joins is welcomed by a mail.
-    pub welcome: bool,
+    /// Whether whoever joins is welcomed by a mail.
+    pub welcome: Welcome,
     /// Tags that readers may choose among.
     pub topics: Vec<String>,
     /// Shown on public pages.

@@ -90,6 +90,7 @@ pub struct Sender {
     key: LinkKey,
     site_url: String,
     dkim: Option<Arc<Dkim>>,
+    leave_at: Option<EmailAddress>,
 }
 
 impl Sender {
@@ -106,12 +107,19 @@ impl Sender {
             Timeouts::default(),
         )
         .signing(config.dkim.clone())
+        .naming(config.leave_at.clone())
     }
 
     /// Every message it sends is signed from now on, if there is somebody to sign.
     #[must_use]
     pub fn signing(self, dkim: Option<Arc<Dkim>>) -> Self {
         Self { dkim, ..self }
+    }
+
+    /// Every message it sends names the address for leaving from now on, if there is one.
+    #[must_use]
+    pub fn naming(self, leave_at: Option<EmailAddress>) -> Self {
+        Self { leave_at, ..self }
     }
 
     /// The same from its parts, for tests and benches: other trust and other time limits.
@@ -133,7 +141,7 @@ impl Sender {
         let worker = format!("{}-{:08x}", std::process::id(), rand::random::<u32>());
         let means =
             Means { store, relays: crew.0, crew: crew.1, clock, world, worker, in_use: InUse::default(), on_unknown, patient: false };
-        Self { means, relays: relays.to_vec(), trust, timeouts, key, site_url: site_url.to_owned(), dkim: None }
+        Self { means, relays: relays.to_vec(), trust, timeouts, key, site_url: site_url.to_owned(), dkim: None, leave_at: None }
     }
 
     /// The same in another world.
@@ -202,7 +210,7 @@ impl Sender {
         // A scheduled Issue whose time has come becomes `sending` by this.
         store.sendable_issues(means.clock.now()).await?;
         let frozen = store.frozen(issue).await?;
-        let press = Arc::new(Press::new(issue, frozen, self.key.clone(), self.site_url.clone(), self.dkim.clone()));
+        let press = Arc::new(Press::new(issue, frozen, self.key.clone(), self.site_url.clone(), self.dkim.clone(), self.leave_at.clone()));
         if !self.compile(issue, &press, &means).await? {
             return Ok(());
         }

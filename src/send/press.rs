@@ -21,6 +21,7 @@ pub struct Press {
     key: LinkKey,
     site_url: String,
     dkim: Option<Arc<Dkim>>,
+    leave_at: Option<EmailAddress>,
     languages: Languages,
     /// By language, `""` for the Issue's own, and List.
     compiled: Mutex<HashMap<String, HashMap<ListId, Arc<Compiled>>>>,
@@ -31,8 +32,15 @@ pub struct Press {
 }
 
 impl Press {
-    /// For one Issue. `site_url` ends with a slash; every message is signed by `dkim`, if there is one.
-    pub fn new(issue: IssueId, frozen: Frozen, key: LinkKey, site_url: String, dkim: Option<Arc<Dkim>>) -> Self {
+    /// For one Issue. `site_url` ends with a slash; every message is signed by `dkim` and names `leave_at`, if there are such.
+    pub fn new(
+        issue: IssueId,
+        frozen: Frozen,
+        key: LinkKey,
+        site_url: String,
+        dkim: Option<Arc<Dkim>>,
+        leave_at: Option<EmailAddress>,
+    ) -> Self {
         let languages = Languages::of(&frozen);
         Self {
             issue,
@@ -40,6 +48,7 @@ impl Press {
             key,
             site_url,
             dkim,
+            leave_at,
             languages,
             compiled: Mutex::default(),
             parts: Mutex::default(),
@@ -109,6 +118,10 @@ impl Press {
         Reader {
             subscriber: leased.subscriber.clone(),
             unsubscribe_url: link(Purpose::Unsubscribe),
+            unsubscribe_address: self
+                .leave_at
+                .as_ref()
+                .map(|address| format!("{}+{}@{}", address.local(), self.key.short_token(&grant), address.domain())),
             preferences_url: link(Purpose::Preferences),
             view_url: link(Purpose::View),
             confirm_url: match Notice::from_word(&self.frozen.name).filter(|_| self.issue.is_notice()) {

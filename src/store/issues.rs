@@ -120,10 +120,10 @@ impl Store {
         let number = number_of(&mut tx, new).await?;
         keep_articles(&mut tx, id, new).await?;
         let planned = plan(&mut tx, id, new, now).await?;
-        let sql = "INSERT INTO issues (id, digest, number, subject, status, reason, planned, created_at, scheduled_at, frozen)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
-        let (digest, hold) = (new.digest.as_deref(), new.hold.as_deref());
-        let args = args![id, digest, number, new.subject.as_str(), status.word(), hold, planned, now, new.scheduled_at, frozen];
+        let sql = "INSERT INTO issues (id, digest, number, subject, status, reason, planned, created_at, scheduled_at, frozen, whole)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
+        let (digest, hold, whole) = (new.digest.as_deref(), new.hold.as_deref(), new.only.is_none() && new.edition.is_for_all());
+        let args = args![id, digest, number, new.subject.as_str(), status.word(), hold, planned, now, new.scheduled_at, frozen, whole];
         tx.run(sql, args).await?;
         tx.commit().await?;
         if planned >= MANY {

@@ -1,10 +1,12 @@
 //! The only SQL: one typed pool inside one [`Store`], one file a noun. Methods are grouped by noun in the other files of this folder.
 
+pub mod archive;
 pub mod choosers;
 pub mod deliveries;
 pub mod imported;
 pub mod imports;
 pub mod issues;
+mod last;
 pub mod listeners;
 pub mod lists;
 pub mod meta;

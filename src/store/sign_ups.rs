@@ -153,7 +153,7 @@ impl Store {
 
 fn sign_up((email, list, name, language, ip, source, wording, asked_at): Columns) -> Result<SignUp> {
     Ok(SignUp {
-        email: EmailAddress::parse(&email).map_err(StoreError::Corrupt)?,
+        email: EmailAddress::parse(&email).map_err(|fault| StoreError::Corrupt(fault.to_string()))?,
         list: ListId::parse(&list).map_err(StoreError::Corrupt)?,
         name,
         language,

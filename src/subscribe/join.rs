@@ -3,6 +3,8 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
+use super::proof;
+use crate::model::email::AddressFault;
 use crate::model::link::{Grant, LinkKey};
 use crate::model::{EmailAddress, List, ListId, Subscriber, Timestamp};
 use crate::store::sign_ups::{Patience, SignUp};
@@ -35,6 +37,8 @@ pub struct Typed<'a> {
     pub trap: &'a str,
     /// When the form was shown ([`stamp`]); a form on another site has none.
     pub stamp: Option<&'a str>,
+    /// The number the browser found, where a proof of work is asked for.
+    pub proof: Option<&'a str>,
 }
 
 /// Where it came from.
@@ -57,8 +61,10 @@ pub enum Checked {
     Program,
     /// Sent too fast, too late, or from a form without a stamp: the page is shown with what was typed, to be sent once more.
     Again,
-    /// Not an address, in words.
-    BadAddress(String),
+    /// Not an address: why.
+    BadAddress(AddressFault),
+    /// The proof of work is missing or wrong.
+    Unproven,
     /// None of our Lists, or one that is not for everybody.
     NoList,
 }
@@ -66,22 +72,23 @@ pub enum Checked {
 /// Tells when a form was shown, so that it cannot be sent at once or for ever.
 pub fn stamp(key: &LinkKey, now: Timestamp) -> String {
     let secs = now.secs().to_be_bytes();
-    let mac = key.mac(&[b"sign-up form", &secs]);
+    let mac = key.seal(&[b"sign-up form", &secs]);
     URL_SAFE_NO_PAD.encode([&secs[..], &mac[..MAC_BYTES]].concat())
 }
 
-/// Whether a stamp is ours and neither too young nor too old.
-fn is_timely(key: &LinkKey, stamp: &str, now: Timestamp) -> bool {
-    let Ok(bytes) = URL_SAFE_NO_PAD.decode(stamp) else { return false };
-    let Some((secs, _)) = bytes.split_first_chunk::<8>() else { return false };
-    let shown = i64::from_be_bytes(*secs);
-    stamp == self::stamp(key, Timestamp::from_secs(shown)) && (FILL_MIN_SECS..=FILL_MAX_SECS).contains(&now.secs().saturating_sub(shown))
+/// How many seconds ago a stamp was made; nothing when it is not ours.
+fn age_secs(key: &LinkKey, stamp: &str, now: Timestamp) -> Option<i64> {
+    let bytes = URL_SAFE_NO_PAD.decode(stamp).ok()?;
+    let shown = i64::from_be_bytes(*bytes.first_chunk::<8>()?);
+    (stamp == self::stamp(key, Timestamp::from_secs(shown))).then(|| now.secs().saturating_sub(shown))
 }
 
-/// Looks at a form; `wording` is what it says people agree to. Nothing that depends on who is known already is decided here.
+/// Looks at a form; `wording` is what it says people agree to, `work` how many bits of proof are asked for. Nothing that depends on who is
+/// known already is decided here.
 pub fn check(
     key: &LinkKey,
     lists: &[List],
+    work: u32,
     typed: &Typed<'_>,
     from: &Origin,
     wording: impl Fn(&List) -> String,
@@ -98,9 +105,15 @@ pub fn check(
     if wanted.is_empty() {
         return Checked::NoList;
     }
-    // A site's own script has no page of ours to be shown; its limits are those of the machine it runs on.
-    if from.source != "api" && !typed.stamp.is_some_and(|stamp| is_timely(key, stamp, now)) {
+    // A site's own script has no page of ours to be shown, and a program is what it is: no time is too short for it.
+    let by_script = from.source == "api";
+    let least = if by_script { 0 } else { FILL_MIN_SECS };
+    let timely = typed.stamp.is_some_and(|stamp| age_secs(key, stamp, now).is_some_and(|age| (least..=FILL_MAX_SECS).contains(&age)));
+    if !by_script && !timely {
         return Checked::Again;
+    }
+    if work > 0 && !(timely && proof::holds(work, typed.stamp.unwrap_or_default(), typed.email.trim(), typed.proof)) {
+        return Checked::Unproven;
     }
     let name = typed.name.map(clean_name).filter(|name| !name.is_empty());
     let sign_up = |list: &List| SignUp {

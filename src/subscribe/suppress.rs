@@ -79,10 +79,10 @@ pub async fn suppress_file(
                     let words = super::values::one_line(told.unwrap_or(reason)).chars().take(REASON_CHARS_MAX).collect();
                     batch.push((email, words));
                 }
-                Err(reason) => {
+                Err(fault) => {
                     report.invalid += 1;
                     if report.problems.len() < INVALID_KEPT {
-                        report.problems.push(InvalidRow { file: name.clone(), line, reason });
+                        report.problems.push(InvalidRow { file: name.clone(), line, reason: fault.to_string() });
                     }
                 }
             }

@@ -14,9 +14,11 @@ use super::client::client_ip;
 use super::limits::network;
 use super::links::{failed, invalid};
 use super::tongue::{Tongue, context};
-use super::{State, page};
+use super::{PROOF, State, own_path, page};
 use crate::model::List;
+use crate::model::email::AddressFault;
 use crate::model::link::{Grant, Purpose};
+use crate::model::list::OptIn;
 use crate::subscribe::join::{self, Checked, Confirmed, Origin, Typed};
 use crate::{template, worker};
 
@@ -35,6 +37,9 @@ pub struct Fields {
     website: String,
     #[serde(default)]
     stamp: Option<String>,
+    /// What the browser found (assets/proof.js).
+    #[serde(default)]
+    proof: Option<String>,
 }
 
 /// What a site's own script sends.
@@ -49,6 +54,11 @@ pub struct Asked {
     website: String,
     #[serde(default)]
     language: Option<String>,
+    /// Both only where a proof of work is asked for.
+    #[serde(default)]
+    stamp: Option<String>,
+    #[serde(default)]
+    proof: Option<String>,
 }
 
 /// The page with every public List.
@@ -66,15 +76,25 @@ pub async fn list(Shared(state): Shared<State>, tongue: Tongue, Path(id): Path<S
 /// Keeps what the form says.
 pub async fn join_post(Shared(state): Shared<State>, tongue: Tongue, parts: Parts, Form(fields): Form<Fields>) -> Response {
     let ids: Vec<String> = fields.list.split_whitespace().map(str::to_owned).collect();
-    let typed =
-        Typed { email: &fields.email, lists: &ids, name: fields.name.as_deref(), trap: &fields.website, stamp: fields.stamp.as_deref() };
+    let typed = Typed {
+        email: &fields.email,
+        lists: &ids,
+        name: fields.name.as_deref(),
+        trap: &fields.website,
+        stamp: fields.stamp.as_deref(),
+        proof: fields.proof.as_deref(),
+    };
     let source = if fields.stamp.is_some() { "page" } else { "form" };
     let origin = Origin { source, ip: Some(client_ip(&parts).to_string()), language: Some(tongue.0.clone()) };
     let shown = || public(&state).filter(|list| ids.iter().any(|id| id == list.id.as_str())).collect::<Vec<_>>();
     match keep(&state, &typed, &origin, client_ip(&parts)).await {
-        Kept::Yes => sent(&state, &tongue, &fields.email),
+        Kept::Yes => sent(&state, &tongue, &fields.email, &shown()),
         Kept::Again => form(&state, &tongue, &shown(), &fields, Wrong::Again),
-        Kept::BadAddress(why) => form(&state, &tongue, &shown(), &fields, Wrong::Address(&why)),
+        Kept::BadAddress(why) => {
+            let why = template::say(&state.tera, why.key(), &tongue.0, &[]);
+            form(&state, &tongue, &shown(), &fields, Wrong::Address(&why))
+        }
+        Kept::Unproven => form(&state, &tongue, &shown(), &fields, Wrong::Unproven),
         Kept::NoList => invalid(&state, &tongue),
         Kept::TooMany => {
             (StatusCode::TOO_MANY_REQUESTS, "too many sign-ups come from your network; please try again in an hour\n").into_response()
@@ -85,11 +105,26 @@ pub async fn join_post(Shared(state): Shared<State>, tongue: Tongue, parts: Part
 
 /// The same for a script, in JSON.
 pub async fn api_post(Shared(state): Shared<State>, parts: Parts, Json(asked): Json<Asked>) -> Response {
-    let typed = Typed { email: &asked.email, lists: &asked.lists, name: asked.name.as_deref(), trap: &asked.website, stamp: None };
+    let typed = Typed {
+        email: &asked.email,
+        lists: &asked.lists,
+        name: asked.name.as_deref(),
+        trap: &asked.website,
+        stamp: asked.stamp.as_deref(),
+        proof: asked.proof.as_deref(),
+    };
     let origin = Origin { source: "api", ip: Some(client_ip(&parts).to_string()), language: asked.language.clone() };
     let (status, said) = match keep(&state, &typed, &origin, client_ip(&parts)).await {
-        Kept::Yes | Kept::Again => (StatusCode::ACCEPTED, serde_json::json!({"status": "check your mail"})),
-        Kept::BadAddress(why) => (StatusCode::UNPROCESSABLE_ENTITY, serde_json::json!({"error": why, "field": "email"})),
+        Kept::Yes | Kept::Again => {
+            let lists = public(&state).filter(|list| asked.lists.iter().any(|id| id == list.id.as_str()));
+            let status = if is_single(lists) { "thank you" } else { "check your mail" };
+            (StatusCode::ACCEPTED, serde_json::json!({"status": status}))
+        }
+        Kept::Unproven => {
+            let why = "a proof of work is needed: GET this address tells what";
+            (StatusCode::UNPROCESSABLE_ENTITY, serde_json::json!({"error": why, "field": "proof"}))
+        }
+        Kept::BadAddress(why) => (StatusCode::UNPROCESSABLE_ENTITY, serde_json::json!({"error": why.to_string(), "field": "email"})),
         Kept::NoList => (StatusCode::UNPROCESSABLE_ENTITY, serde_json::json!({"error": "there is no such list", "field": "lists"})),
         Kept::TooMany => (StatusCode::TOO_MANY_REQUESTS, serde_json::json!({"error": "too many sign-ups from this network"})),
         Kept::Failed => (StatusCode::SERVICE_UNAVAILABLE, serde_json::json!({"error": "try again in a minute"})),
@@ -97,11 +132,21 @@ pub async fn api_post(Shared(state): Shared<State>, parts: Parts, Json(asked): J
     (status, [(header::ACCESS_CONTROL_ALLOW_ORIGIN, "*")], Json(said)).into_response()
 }
 
+/// What a script needs before it asks, where a proof of work is wanted.
+pub async fn api(Shared(state): Shared<State>) -> Response {
+    let desk = &state.desk;
+    let told = serde_json::json!({
+        "proof_of_work": desk.config.web.proof_of_work,
+        "stamp": join::stamp(&desk.key, desk.clock.now()),
+    });
+    ([(header::ACCESS_CONTROL_ALLOW_ORIGIN, "*"), (header::CACHE_CONTROL, "no-store")], Json(told)).into_response()
+}
+
 /// What a browser asks before it lets a script of another site send JSON.
 pub async fn api_options() -> Response {
     let allowed = [
         (header::ACCESS_CONTROL_ALLOW_ORIGIN, "*"),
-        (header::ACCESS_CONTROL_ALLOW_METHODS, "POST"),
+        (header::ACCESS_CONTROL_ALLOW_METHODS, "GET, POST"),
         (header::ACCESS_CONTROL_ALLOW_HEADERS, "content-type"),
         (header::ACCESS_CONTROL_MAX_AGE, "86400"),
     ];
@@ -112,7 +157,8 @@ pub async fn api_options() -> Response {
 enum Kept {
     Yes,
     Again,
-    BadAddress(String),
+    BadAddress(AddressFault),
+    Unproven,
     NoList,
     TooMany,
     Failed,
@@ -123,14 +169,15 @@ async fn keep(state: &State, typed: &Typed<'_>, origin: &Origin, ip: IpAddr) -> 
     let now = desk.clock.now();
     let language = origin.language.as_deref().unwrap_or(&desk.config.site.language);
     let wording = |list: &List| template::say(&state.tera, "subscribe-wording", language, &[("list", &list.name)]);
-    let sign_ups = match join::check(&desk.key, &desk.config.lists, typed, origin, wording, now) {
+    let sign_ups = match join::check(&desk.key, &desk.config.lists, desk.config.web.proof_of_work, typed, origin, wording, now) {
         Checked::Kept(sign_ups) => sign_ups,
         Checked::Program => return Kept::Yes,
         Checked::Again => return Kept::Again,
         Checked::BadAddress(why) => return Kept::BadAddress(why),
+        Checked::Unproven => return Kept::Unproven,
         Checked::NoList => return Kept::NoList,
     };
-    if !state.limits.may_join(network(ip), now) {
+    if !state.limits.joins.allows(network(ip), now) {
         return Kept::TooMany;
     }
     for sign_up in &sign_ups {
@@ -191,6 +238,11 @@ fn public(state: &State) -> impl Iterator<Item = &List> {
     state.desk.config.lists.iter().filter(|list| list.public)
 }
 
+/// Whether one is on all of these at once, without a mail to answer.
+fn is_single<'a>(mut lists: impl Iterator<Item = &'a List>) -> bool {
+    lists.all(|list| list.opt_in == OptIn::Single)
+}
+
 /// What is wrong with a form.
 enum Wrong<'a> {
     Nothing,
@@ -198,6 +250,8 @@ enum Wrong<'a> {
     Again,
     /// The address, and why.
     Address(&'a str),
+    /// The proof of work.
+    Unproven,
 }
 
 /// The page with the form: `lists` to choose from, what was typed, and what is wrong with it.
@@ -213,9 +267,16 @@ fn form(state: &State, tongue: &Tongue, lists: &[&List], fields: &Fields, wrong:
     context.insert("name", &fields.name.clone().unwrap_or_default());
     context.insert("again", &matches!(wrong, Wrong::Again));
     context.insert("wrong", if let Wrong::Address(why) = wrong { why } else { "" });
+    context.insert("unproven", &matches!(wrong, Wrong::Unproven));
+    context.insert("is_single", &is_single(lists.iter().copied()));
+    let work = state.desk.config.web.proof_of_work;
+    if work > 0 {
+        let address = lists[0].reply_to.as_ref().unwrap_or(&lists[0].from).address.as_str();
+        context.insert("work", &serde_json::json!({"bits": work, "script": own_path(state, &PROOF), "address": address}));
+    }
     context.insert("stamp", &join::stamp(&state.desk.key, state.desk.clock.now()));
     let mut response = page(state, "web/subscribe.html", &context);
-    if matches!(wrong, Wrong::Address(_)) {
+    if matches!(wrong, Wrong::Address(_) | Wrong::Unproven) {
         *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
     }
     no_store(response.headers_mut());
@@ -223,8 +284,9 @@ fn form(state: &State, tongue: &Tongue, lists: &[&List], fields: &Fields, wrong:
 }
 
 /// The same page for everybody whose address could be read.
-fn sent(state: &State, tongue: &Tongue, email: &str) -> Response {
+fn sent(state: &State, tongue: &Tongue, email: &str, lists: &[&List]) -> Response {
     let mut context = context(state, tongue);
+    context.insert("is_single", &is_single(lists.iter().copied()));
     context.insert("email", email.trim());
     let mut response = page(state, "web/sent.html", &context);
     no_store(response.headers_mut());

@@ -1,4 +1,4 @@
-//! How often one network may do what makes us write mail. Kept in memory: a restart forgives, which harms nobody.
+//! How often one network may do what makes us write mail or ask other servers. Kept in memory: a restart forgives, which harms nobody.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -8,18 +8,42 @@ use crate::model::Timestamp;
 
 /// Sign-ups from one network in an hour: an office signs up, a list of stolen addresses does not.
 const JOINS_MAX: u32 = 20;
+/// Requests to the hub: each makes us ask a server that a stranger named. A reader of many feeds needs one for each in some days.
+const HUB_ASKS_MAX: u32 = 100;
 const WINDOW_SECS: i64 = 3_600;
 /// So many networks are remembered; beyond that, those whose hour is over are forgotten, and then everybody.
 const NETWORKS_MAX: usize = 50_000;
 
-/// The counts of networks in this hour.
-#[derive(Debug, Clone, Default)]
-pub struct Limits(Arc<Mutex<HashMap<IpAddr, (i64, u32)>>>);
+/// What is limited.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// Sign-ups.
+    pub joins: Limit,
+    /// Requests to the hub.
+    pub hub_asks: Limit,
+}
 
-impl Limits {
-    /// Whether one more sign-up may come from there now; counts it.
-    pub fn may_join(&self, network: IpAddr, now: Timestamp) -> bool {
-        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+impl Default for Limits {
+    fn default() -> Self {
+        Self { joins: Limit::new(JOINS_MAX), hub_asks: Limit::new(HUB_ASKS_MAX) }
+    }
+}
+
+/// One limit, and the counts of networks in this hour.
+#[derive(Debug, Clone)]
+pub struct Limit {
+    most: u32,
+    counts: Arc<Mutex<HashMap<IpAddr, (i64, u32)>>>,
+}
+
+impl Limit {
+    fn new(most: u32) -> Self {
+        Self { most, counts: Arc::default() }
+    }
+
+    /// Whether the network may once more now; counts it.
+    pub fn allows(&self, network: IpAddr, now: Timestamp) -> bool {
+        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         let hour = now.secs() / WINDOW_SECS;
         if counts.len() >= NETWORKS_MAX {
             counts.retain(|_, (of, _)| *of == hour);
@@ -31,9 +55,14 @@ impl Limits {
         if count.0 != hour {
             *count = (hour, 0);
         }
-        count.1 += 1;
-        count.1 <= JOINS_MAX
+        count.1 = count.1.saturating_add(1);
+        count.1 <= self.most
     }
+}
+
+/// Seconds until the hour is over.
+pub fn hour_left(now: Timestamp) -> i64 {
+    WINDOW_SECS - now.secs().rem_euclid(WINDOW_SECS)
 }
 
 /// The network an address belongs to: /24 of IPv4, /64 of IPv6, which is what one customer has.

@@ -71,6 +71,7 @@ async fn rendered(state: &State, grant: &Grant) -> anyhow::Result<Option<String>
     let reader = Reader {
         subscriber,
         unsubscribe_url: link(Purpose::Unsubscribe),
+        unsubscribe_address: None,
         preferences_url: link(Purpose::Preferences),
         view_url: link(Purpose::View),
         // Whoever a page was forwarded to must not confirm for somebody else.

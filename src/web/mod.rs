@@ -6,6 +6,7 @@
 
 mod accept;
 mod answer;
+mod archive;
 pub mod client;
 mod door;
 mod files;
@@ -48,12 +49,31 @@ const BODY_BYTES_MAX: usize = 64 * 1024;
 /// Requests to the hub whose callbacks are being asked; further ones are told to come back.
 const HUB_REQUESTS_MAX: usize = 32;
 
-/// The stylesheet of our own pages, and its path from the root: the name changes with the content.
-const STYLESHEET: &str = include_str!("../../assets/pages.css");
-static STYLESHEET_PATH: LazyLock<String> = LazyLock::new(|| {
-    let digits: String = Sha256::digest(STYLESHEET).iter().take(4).map(|byte| format!("{byte:02x}")).collect();
-    format!("assets/pages-{digits}.css")
-});
+/// The stylesheet of our own pages.
+static STYLESHEET: LazyLock<Asset> = LazyLock::new(|| Asset::new("pages", "css", "text/css", include_str!("../../assets/pages.css")));
+/// What computes the proof of work in a browser.
+static PROOF: LazyLock<Asset> = LazyLock::new(|| Asset::new("proof", "js", "text/javascript", include_str!("../../assets/proof.js")));
+
+/// A file that our own pages load.
+struct Asset {
+    /// From the root; the name changes with the content.
+    path: String,
+    content_type: String,
+    text: &'static str,
+}
+
+impl Asset {
+    fn new(name: &str, ending: &str, content_type: &str, text: &'static str) -> Self {
+        let digits: String = Sha256::digest(text).iter().take(4).map(|byte| format!("{byte:02x}")).collect();
+        Self { path: format!("assets/{name}-{digits}.{ending}"), content_type: format!("{content_type}; charset=utf-8"), text }
+    }
+
+    /// It, for ever.
+    fn answer(&self) -> Response {
+        let headers = [(header::CONTENT_TYPE, self.content_type.as_str()), (header::CACHE_CONTROL, "public, max-age=31536000, immutable")];
+        (headers, self.text).into_response()
+    }
+}
 
 /// What handlers share.
 #[derive(Clone)]
@@ -97,7 +117,8 @@ fn router(state: State) -> Router {
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
         .route("/hub", post(hub::request_post))
-        .route(&format!("/{}", *STYLESHEET_PATH), get(stylesheet))
+        .route(&format!("/{}", STYLESHEET.path), get(|| async { STYLESHEET.answer() }))
+        .route(&format!("/{}", PROOF.path), get(|| async { PROOF.answer() }))
         .route("/unsubscribe/{token}", get(links::unsubscribe).post(links::unsubscribe_post))
         .route("/resubscribe/{token}", get(links::unsubscribe).post(links::resubscribe_post))
         .route("/preferences/{token}", get(preferences::preferences).post(preferences::preferences_post))
@@ -106,9 +127,10 @@ fn router(state: State) -> Router {
         .route("/preferences/{token}/erase", post(preferences::erase_post))
         .route("/move/{token}", get(preferences::moving).post(preferences::moving_post))
         .route("/view/{token}", get(links::view))
+        .route("/archive/{list}/", get(archive::list))
         .route("/subscribe", get(join::lists).post(join::join_post))
         .route("/subscribe/{list}", get(join::list))
-        .route("/api/subscribe", axum::routing::post(join::api_post).options(join::api_options))
+        .route("/api/subscribe", get(join::api).post(join::api_post).options(join::api_options))
         .route("/confirm/{token}", get(join::confirm).post(join::confirm_post));
     if state.inbox.is_some() {
         router = router
@@ -169,11 +191,12 @@ fn context(state: &State) -> tera::Context {
     context.insert("site_title", &site.title);
     context.insert("site_url", site.url.as_str());
     context.insert("language", &site.language);
-    context.insert("stylesheet", &format!("{}{}", site.url.path(), *STYLESHEET_PATH));
+    context.insert("stylesheet", &own_path(state, &STYLESHEET));
+    context.insert("root", site.url.path());
     context
 }
 
-async fn stylesheet() -> Response {
-    let headers = [(header::CONTENT_TYPE, "text/css; charset=utf-8"), (header::CACHE_CONTROL, "public, max-age=31536000, immutable")];
-    (headers, STYLESHEET).into_response()
+/// Where a page finds a file of ours.
+fn own_path(state: &State, asset: &Asset) -> String {
+    format!("{}{}", state.desk.config.site.url.path(), asset.path)
 }

@@ -124,7 +124,7 @@ pub async fn address_post(
     let typed = fields.iter().find(|(key, _)| key == "email").map_or("", |(_, value)| value.as_str());
     let Ok(to) = EmailAddress::parse(typed) else { return show(&state, &visitor, &token, Said::BadAddress) };
     // Whatever became of it, the page says the same: it must not tell who is known to us.
-    if state.limits.may_join(network(client_ip(&parts)), state.desk.clock.now())
+    if state.limits.joins.allows(network(client_ip(&parts)), state.desk.clock.now())
         && let Err(error) = worker::ask_move(&state.desk, &visitor.grant.list, &visitor.person.subscriber, &to).await
     {
         tracing::error!("a new address could not be asked: {error:#}");

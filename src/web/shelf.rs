@@ -328,7 +328,8 @@ fn shrinks(content_type: &str) -> bool {
     name.starts_with("text/") || name.ends_with("xml") || name.ends_with("json")
 }
 
-fn packed(encoding: Encoding, bytes: &[u8]) -> std::io::Result<Vec<u8>> {
+/// `bytes` in an encoding.
+pub(super) fn packed(encoding: Encoding, bytes: &[u8]) -> std::io::Result<Vec<u8>> {
     match encoding {
         Encoding::Identity => Ok(bytes.to_vec()),
         Encoding::Gzip => {

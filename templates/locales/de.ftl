@@ -26,6 +26,7 @@ welcome-subject = Willkommen bei { $list }
 welcome-title = Willkommen
 welcome-say = { $list } kommt von der nächsten Ausgabe an zu Ihnen.
 welcome-button = Lesen, was es schon gibt
+welcome-last = Bis dahin: Das brachte die letzte Ausgabe.
 
 ## Die Seite zum Abonnieren
 subscribe-title = Abonnieren
@@ -40,9 +41,21 @@ subscribe-first = Zuerst kommt eine Mail mit einem Link; bevor Sie ihn öffnen u
 subscribe-button = Abonnieren
 subscribe-again = Noch ein Klick, damit wir wissen, dass Sie es sind.
 subscribe-wrong = Das ging nicht: { $why }.
+subscribe-wait = Einen Moment: Ihr Browser rechnet ein wenig, das hält Roboter fern.
+subscribe-work = Dieses Formular braucht JavaScript: Ihr Browser rechnet ein wenig, das hält Roboter fern. Ohne geht es auch: Schreiben Sie an { $address } und bitten Sie darum, auf die Liste zu kommen.
+subscribe-unproven = Die kleine Rechnung, die Roboter fernhält, fehlt noch. Drücken Sie den Knopf noch einmal.
+address-empty = die Adresse fehlt
+address-character = die Adresse hat ein Zeichen, das in keiner Adresse steht
+address-no-at = eine Adresse braucht ein @
+address-local = was vor dem @ steht, gehört zu keiner Adresse
+address-domain = was nach dem @ steht, ist keine Mail-Domain
+address-long = die Adresse ist zu lang
 sent-title = Sehen Sie in Ihr Postfach
 sent-say = Eine Nachricht ist auf dem Weg zu { $email }. Drücken Sie den Knopf darin, und Sie stehen auf der Liste.
 sent-small = Nach ein paar Minuten nichts da? Sehen Sie im Spam-Ordner nach. Wer nicht gefragt hat, braucht nichts zu tun.
+single-title = Danke.
+single-say = Die nächste Ausgabe kommt an { $email }.
+single-small = Hatten Sie die Liste schon einmal verlassen, fragt zuerst eine Mail, ob Sie sie wieder möchten.
 
 ## Die Seite hinter dem Link zum Bestätigen
 confirm-page-title = { $list } abonnieren?
@@ -157,3 +170,62 @@ move-why = Sie bekommen diese Mail einmal, weil jemand, der { $site } liest, die
 moving-subject = Ihre Adresse soll sich ändern
 moving-title = Eine neue Adresse
 moving-say = Jemand, vermutlich Sie, hat { $site } gebeten, an eine andere Adresse zu schreiben. Sobald sie zustimmt, gehen die Mails dorthin. Waren Sie es nicht, ist nichts zu tun; geben Sie Ihre Mails nicht weiter, denn ihre Links öffnen Ihr Abonnement.
+
+## Die Seiten der Website
+nav-site = Website
+nav-skip = Zum Text springen
+nav-articles = Artikel
+nav-archive = Archiv
+nav-feeds = Feeds
+nav-subscribe = Abonnieren
+feeds-all = Alle Feeds
+article-changed = geändert am
+article-from = von
+article-others = Weitere Artikel
+newer = Neuer
+older = Älter
+pages = Seiten
+page-number = Seite { $number }
+page-of = { $number } von { $count }
+list-empty = Noch ist nichts erschienen.
+topic-tag = Schlagwort
+topic-author = Von
+topic-count =
+    { $count ->
+        [one] Ein Artikel
+       *[other] { $count } Artikel
+    }
+topic-follow = Folgen mit:
+moved = Das steht jetzt hier:
+
+## Die Seite der Feeds
+feeds-say = Ein Feed sagt Ihrem Leseprogramm, wenn es hier etwas Neues gibt. Kopieren Sie eine Adresse in ein Programm wie NetNewsWire, Feedly, Miniflux oder Thunderbird; Sie brauchen dafür kein Konto und keine E-Mail-Adresse.
+feeds-feed = Feed
+feeds-format = Format
+feeds-address = Adresse
+feeds-tags = Nach Schlagwort
+feeds-authors = Nach Autor
+feeds-mail = Lieber per Mail?
+
+## Das Archiv: was verschickt wurde
+archive-say = Was verschickt wurde, zum Nachlesen und Suchen.
+archive-latest = Zuletzt:
+archive-issues =
+    { $count ->
+        [0] Noch keine Ausgabe
+        [one] Eine Ausgabe
+       *[other] { $count } Ausgaben
+    }
+archive-empty = Noch wurde nichts verschickt. Die erste Ausgabe steht dann hier.
+archive-past = Frühere Ausgaben lesen
+archive-search = Suchen
+archive-search-in = Suche in { $list }
+archive-found =
+    { $count ->
+        [0] „{ $words }“ steht in keiner Ausgabe.
+        [one] „{ $words }“ steht in einer Ausgabe.
+       *[other] „{ $words }“ steht in { $count } Ausgaben.
+    }
+archive-all = Alle Ausgaben
+archive-others = Weitere Ausgaben
+archive-comes = { $list } kommt per Mail. Abbestellen geht mit einem Klick.

@@ -27,6 +27,7 @@ welcome-subject = Welcome to { $list }
 welcome-title = Welcome
 welcome-say = { $list } comes to you from the next issue on.
 welcome-button = Read what there is
+welcome-last = Until then, this is what the last issue brought:
 
 ## The page to sign up
 subscribe-title = Subscribe
@@ -41,9 +42,21 @@ subscribe-first = A mail with a link comes first; nothing is sent before you pre
 subscribe-button = Subscribe
 subscribe-again = One more click, so that we know it is you.
 subscribe-wrong = That did not work: { $why }.
+subscribe-wait = One moment: your browser does a little work that keeps robots out.
+subscribe-work = This form needs JavaScript: your browser does a little work that keeps robots out. Without it, write to { $address } and ask to be put on the list.
+subscribe-unproven = The little work that keeps robots out is still to be done. Press the button once more.
+address-empty = the address is empty
+address-character = the address has a character that no address has
+address-no-at = an address needs an @
+address-local = what stands before the @ is not part of an address
+address-domain = what stands after the @ is not a mail domain
+address-long = the address is too long
 sent-title = Check your mail
 sent-say = A message is on its way to { $email }. Press the button in it, and you are on the list.
 sent-small = Nothing there after a few minutes? Look into the spam folder. Whoever did not ask for it need do nothing.
+single-title = Thank you.
+single-say = The next issue comes to { $email }.
+single-small = If you had left the list before, a mail asks you first whether you want it again.
 
 ## The page behind the link to confirm
 confirm-page-title = Subscribe to { $list }?
@@ -158,3 +171,62 @@ move-why = You get this once, because a reader of { $site } gave this address as
 moving-subject = Your address is about to change
 moving-title = A new address
 moving-say = Somebody, we think you, asked { $site } to write to another address. Once that address says yes, mail goes there. If it was not you, nothing need be done; keep your mails to yourself, because their links open your subscription.
+
+## The pages of the site
+nav-site = Site
+nav-skip = Skip to the text
+nav-articles = Articles
+nav-archive = Archive
+nav-feeds = Feeds
+nav-subscribe = Subscribe
+feeds-all = All feeds
+article-changed = changed
+article-from = from
+article-others = Other articles
+newer = Newer
+older = Older
+pages = Pages
+page-number = page { $number }
+page-of = { $number } of { $count }
+list-empty = Nothing is published yet.
+topic-tag = Tagged
+topic-author = By
+topic-count =
+    { $count ->
+        [one] One article
+       *[other] { $count } articles
+    }
+topic-follow = Follow:
+moved = This has moved:
+
+## The page of feeds
+feeds-say = A feed tells your reader when something new is here. Copy an address into a feed reader such as NetNewsWire, Feedly, Miniflux or Thunderbird; no account and no e-mail address is needed.
+feeds-feed = Feed
+feeds-format = Format
+feeds-address = Address
+feeds-tags = By tag
+feeds-authors = By author
+feeds-mail = You would rather get mail?
+
+## The archive: what was sent
+archive-say = What was sent, to read again and to search.
+archive-latest = Latest:
+archive-issues =
+    { $count ->
+        [0] No issue yet
+        [one] One issue
+       *[other] { $count } issues
+    }
+archive-empty = Nothing has been sent yet. The first issue will be here.
+archive-past = Read past issues
+archive-search = Search
+archive-search-in = Search { $list }
+archive-found =
+    { $count ->
+        [0] No issue has “{ $words }”.
+        [one] One issue has “{ $words }”.
+       *[other] { $count } issues have “{ $words }”.
+    }
+archive-all = All issues
+archive-others = Other issues
+archive-comes = { $list } comes by mail. You can leave with one click.

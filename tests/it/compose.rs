@@ -79,6 +79,7 @@ fn reader(name: Option<&str>, attributes: Value) -> Reader {
             created_at: Timestamp(0),
         },
         unsubscribe_url: "https://example.org/unsubscribe/abc?x=1&y=2".into(),
+        unsubscribe_address: None,
         preferences_url: "https://example.org/preferences/abc".into(),
         view_url: "https://example.org/view/abc".into(),
         confirm_url: "https://example.org/confirm/abc".into(),
@@ -201,6 +202,34 @@ fn names_survive_headers_whatever_they_contain() {
 }
 
 #[test]
+fn who_may_leave_by_mail_finds_the_address_behind_the_page_in_one_header() {
+    let leaver = |address: &str| Reader { unsubscribe_address: Some(address.to_owned()), ..ann() };
+    let long = format!("{}+{}@{}.example", "a".repeat(18), "b".repeat(45), "c".repeat(60));
+    for address in ["leave+abc@example.org", long.as_str()] {
+        let reader = leaver(address);
+        let header = seen(&full_message(&frozen("Hi", HTML, TEXT), &reader).unwrap()).header;
+        let expected =
+            format!("List-Unsubscribe: <{}>,\r\n <mailto:{address}?subject=unsubscribe>\r\nList-Unsubscribe-Post: ", ann().unsubscribe_url);
+        assert!(header.contains(&expected), "{header}");
+    }
+    let mut far = leaver("leave+abc@example.org");
+    far.unsubscribe_url = format!("https://example.org/{}", "u".repeat(870));
+    assert!(full_message(&frozen("Hi", HTML, TEXT), &far).is_ok(), "each of the two has a line of its own");
+    for bad in [
+        "",
+        "leave",
+        "a@b>\r\nBcc: x@example.org",
+        "a b@example.org",
+        "a@b?cc=x@example.org",
+        "a@b,c@d",
+        "ä@example.org",
+        &"x@".repeat(200),
+    ] {
+        assert!(full_message(&frozen("Hi", HTML, TEXT), &leaver(bad)).is_err(), "{bad:?} is refused");
+    }
+}
+
+#[test]
 fn nothing_can_add_a_header() {
     let clean = seen(&full_message(&frozen("Hi", HTML, TEXT), &ann()).unwrap()).header.split("\r\n").count();
     for bad in ["\r\nBcc: x@example.org", "\n.\n", "\r", "\0", "\u{2028}Bcc: x", "\u{85}Bcc: x", "\u{b}"] {
@@ -299,6 +328,7 @@ fn hostile() -> Vec<Reader> {
     links.unsubscribe_url = "https://example.org/u?a=1&b=%22&c='x'".into();
     links.view_url = "relative/view".into();
     links.preferences_url = String::new();
+    links.unsubscribe_address = Some("leave+abcdefghijklmnopqrstuvwxyz234567abcdefghijklm@example.org".into());
     readers.push(links);
     readers
 }

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use postrider::config::{self, Config};
 use postrider::model::feed::Hub;
+use postrider::model::list::Welcome;
 use postrider::model::relay::{Rate, TlsMode, WarmUp, of_domain};
 use postrider::model::{Faults, ListId};
 use secrecy::ExposeSecret;
@@ -214,6 +215,36 @@ fn a_window_is_off_unless_asked_for_has_a_limit_and_needs_pipelining() {
     for keys in ["window = 0\n", "window = 9\n", "pipelining = false\nwindow = 8\n"] {
         assert_eq!(codes(&with(keys)), ["bad-value"], "{keys}");
     }
+}
+
+#[test]
+fn an_address_for_leaving_has_room_for_a_token_and_work_and_welcome_have_their_words() {
+    let leave_at = |address: &str| load(&format!("{SITE}[bounce]\nunsubscribe = \"{address}\"\n"), &[]);
+    for address in ["leave@example.com", "l.e-a_v3@example.com", "eighteen.letters.x@example.com"] {
+        assert_eq!(leave_at(address).unwrap().0.leave_at.unwrap().as_str(), address);
+    }
+    assert_eq!(load(SITE, &[]).unwrap().0.leave_at, None);
+    for address in [
+        "leave+x@example.com",
+        "nineteen.letters.xx@example.com",
+        "le%61ve@example.com",
+        "läve@example.com",
+        "leave",
+        "Leave <leave@example.com>",
+    ] {
+        assert_eq!(codes(&leave_at(address)), ["bad-address"], "{address}");
+    }
+    let work = |bits: &str| load(&format!("{SITE}[web]\nproof_of_work = {bits}\n"), &[]);
+    assert_eq!((load(SITE, &[]).unwrap().0.web.proof_of_work, work("18").unwrap().0.web.proof_of_work), (0, 18));
+    assert_eq!((codes(&work("25")), codes(&work("\"much\""))), (vec!["bad-value"], vec!["wrong-type"]));
+    let welcome = |word: &str| load(&format!("{SITE}[[list]]\nid = \"a\"\nfrom = \"a@example.com\"\nwelcome = {word}\n"), &[]);
+    for (word, expected) in [("false", Welcome::No), ("true", Welcome::Mail), ("\"last-issue\"", Welcome::LastIssue)] {
+        assert_eq!(welcome(word).unwrap().0.lists[0].welcome, expected, "{word}");
+    }
+    assert_eq!((codes(&welcome("\"warmly\"")), codes(&welcome("3"))), (vec!["bad-value"], vec!["wrong-type"]));
+    let (config, _) =
+        load(&format!("{SITE}[[list]]\nid = \"a\"\nfrom = \"a@example.com\"\n"), &[("POSTRIDER_LIST__0__WELCOME", "last-issue")]).unwrap();
+    assert_eq!(config.lists[0].welcome, Welcome::LastIssue, "a variable has the same words");
 }
 
 #[test]

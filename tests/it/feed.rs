@@ -63,6 +63,7 @@ fn config_at(url: &str) -> Config {
         allow_private: Vec::new(),
         metrics: None,
         send: SendPolicy { on_unknown: OnUnknown::Resend },
+        leave_at: None,
         dkim: None,
         relays: Vec::new(),
         lists: Vec::new(),
@@ -708,6 +709,71 @@ fn an_article_page_reads_as_written() {
     let stylesheet = site.keys().find(|path| path.starts_with("assets/site-")).expect("a stylesheet");
     let page = text(&site, "tides/index.html").replace(stylesheet.as_str(), "assets/site-HASH.css");
     insta::assert_snapshot!("page_article", page);
+}
+
+#[test]
+fn a_german_site_speaks_german() {
+    let mut config = config();
+    config.site.language = "de-AT".to_owned();
+    let site = publish(&config, rich());
+    let article = text(&site, "tides/index.html");
+    for said in [
+        "Zum Text springen",
+        ">Artikel</a>",
+        "1. November 2026",
+        "2 Min.",
+        "geändert am",
+        "Neuer",
+        "Alle Feeds",
+        "aria-label=\"Weitere Artikel\"",
+    ] {
+        assert!(article.contains(said), "{said} is not in {article}");
+    }
+    assert!(text(&site, "tags/sea/index.html").contains("Schlagwort") && text(&site, "authors/bo-example/index.html").contains("Von"));
+    assert!(text(&site, "feeds/index.html").contains("<title>Feeds") && text(&site, "feeds/index.html").contains("Nach Schlagwort"));
+    let words = [
+        "Articles",
+        "Newer",
+        "Older",
+        "All feeds",
+        "changed",
+        "Tagged",
+        "Skip to",
+        " min<",
+        "Follow",
+        "By tag",
+        "Copy an address",
+        "November 1",
+    ];
+    for (path, page) in site.iter().filter(|(path, _)| path.ends_with(".html")) {
+        let postrider::feed::Body::Bytes(html) = &page.body else { continue };
+        let html = String::from_utf8_lossy(html);
+        for english in words {
+            assert!(!html.contains(english), "{path} says {english:?}: {html}");
+        }
+    }
+}
+
+#[test]
+fn every_text_of_pages_and_mails_is_there_in_german_and_takes_the_same_values() {
+    let keys = |text: &str| -> std::collections::BTreeMap<String, std::collections::BTreeSet<String>> {
+        let mut found: std::collections::BTreeMap<String, std::collections::BTreeSet<String>> = Default::default();
+        let mut key = String::new();
+        for line in text.lines().filter(|line| !line.starts_with('#')) {
+            if let Some((name, _)) = line.split_once(" =").filter(|_| !line.starts_with([' ', '}'])) {
+                key = name.to_owned();
+                found.entry(key.clone()).or_default();
+            }
+            let values = line.split("{ $").skip(1).map(|rest| rest.split([' ', '}']).next().unwrap().to_owned());
+            if let Some(known) = found.get_mut(&key) {
+                known.extend(values);
+            }
+        }
+        found
+    };
+    let english = keys(include_str!("../../templates/locales/en.ftl"));
+    assert!(english.len() > 100 && english["archive-found"].contains("words"), "the texts have been read: {english:?}");
+    assert_eq!(keys(include_str!("../../templates/locales/de.ftl")), english);
 }
 
 #[test]

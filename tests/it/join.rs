@@ -249,6 +249,52 @@ fn a_list_that_is_not_public_takes_no_form_and_no_script() {
 }
 
 #[test]
+fn whoever_joins_is_told_what_the_last_issue_brought_unless_they_had_it() {
+    let harbour = Harbour::with("public = true\nwelcome = \"last-issue\"");
+    let publication = &harbour.publication;
+    let confirm = |email: &str, mails: usize| {
+        harbour.join(email);
+        let asked = harbour.mails(email, mails - 1).pop().unwrap();
+        harbour.post(&link(&asked, "confirm"), "");
+        let welcome = harbour.mails(email, mails).pop().unwrap();
+        assert_eq!(subject(&welcome), "Welcome to Harbour Weekly");
+        let parsed = MessageParser::default().parse(&welcome.content).unwrap();
+        (parsed.body_text(0).unwrap().into_owned(), parsed.body_html(0).unwrap().into_owned())
+    };
+    let (first, _) = confirm("first@example.org", 2);
+    assert!(!first.contains("the last issue"), "nothing has been sent yet: {first}");
+
+    publication.import(&[("ann@example.org".to_owned(), String::new())]);
+    let issue = publication.json(&["send", "weekly", "--yes"]);
+    assert_eq!(issue["sent"], 2, "{issue}");
+    // A part of the list got this one, and everybody a notice: neither is what the list brought.
+    publication.article(2, "For a few", "Only for those who asked.\n");
+    let part = publication.json(&["send", "article-02", "--list", "weekly", "--where", "email = \"ann@example.org\"", "--yes"]);
+    assert_eq!(part["sent"], 1, "{part}");
+    let (text, html) = confirm("bo@example.org", 2);
+    assert!(html.contains("A story</a></h2>") && html.contains("Read the article"), "{html}");
+    assert!(!text.contains("For a few") && !html.contains("For a few"), "{text}");
+    let changes = |line: &str| {
+        line.starts_with("Harbour Weekly · ") || ["/unsubscribe/", "/preferences/", "/view/"].iter().any(|part| line.contains(part))
+    };
+    insta::assert_snapshot!(text.lines().filter(|line| !changes(line)).collect::<Vec<_>>().join("\n"));
+
+    // Ann had the issue itself; Bo had it in the welcome.
+    for email in ["ann@example.org", "bo@example.org"] {
+        let out = publication.run(&["subscribers", "remove", email, "--list", "weekly"]);
+        assert!(out.status.success(), "{out:?}");
+    }
+    let (text, _) = confirm("ann@example.org", 4);
+    assert!(!text.contains("A story"), "Ann had it: {text}");
+    // Whoever has the mail of this day can press its button again.
+    harbour.post(&link(&harbour.mails("bo@example.org", 2)[0], "confirm"), "");
+    let again = String::from_utf8(harbour.mails("bo@example.org", 3)[2].content.clone()).unwrap();
+    assert!(again.contains("Welcome to Harbour Weekly") && !again.contains("A story"), "Bo had it in the first welcome: {again}");
+    let (text, _) = confirm("cy@example.org", 2);
+    assert!(text.contains("A story"), "others are still told: {text}");
+}
+
+#[test]
 fn who_left_comes_back_by_the_form_only_when_they_confirm() {
     let harbour = Harbour::open();
     harbour.publication.import(&[("ann@example.org".to_owned(), String::new())]);
@@ -260,6 +306,60 @@ fn who_left_comes_back_by_the_form_only_when_they_confirm() {
     assert_eq!(harbour.person("ann@example.org")["subscriptions"][0]["state"], "unsubscribed", "typing an address in revives nobody");
     harbour.post(&link(&mail, "confirm"), "");
     assert_eq!(harbour.person("ann@example.org")["subscriptions"][0]["state"], "confirmed");
+}
+
+#[test]
+fn where_one_joins_at_once_a_new_person_is_welcomed_and_their_consent_is_kept() {
+    let harbour = Harbour::with("opt_in = \"single\"\npublic = true\nwelcome = true");
+    harbour.publication.import(&[("known@example.org".to_owned(), String::new())]);
+    let page = harbour.get("/subscribe/weekly").body;
+    assert!(page.contains("I can leave with one click") && !page.contains("A mail with a link comes first"), "{page}");
+    let (new, known) = (harbour.join("ann@example.org"), harbour.join("known@example.org"));
+    assert!(new.status == 200 && new.body.contains("The next issue comes to ann@example.org"), "{new:?}");
+    assert!(!new.body.contains("Press the button"), "there is no button to press: {new:?}");
+    assert_eq!(new.body.replace("ann@", "@"), known.body.replace("known@", "@"), "known and new are told the same");
+    let mails = harbour.mails("ann@example.org", 1);
+    assert_eq!(mails.iter().map(subject).collect::<Vec<_>>(), ["Welcome to Harbour Weekly"]);
+    assert_eq!(subject(&harbour.mails("known@example.org", 1)[0]), "You already get Harbour Weekly");
+    let ann = harbour.person("ann@example.org");
+    assert_eq!((&ann["subscriptions"][0]["state"], &ann["subscriptions"][0]["source"]), (&"confirmed".into(), &"page".into()), "{ann}");
+    let consent = &ann["consents"][0];
+    assert!(consent["wording"].as_str().unwrap().starts_with("Send me Harbour Weekly."), "{ann}");
+    assert!(consent["asked_at"].is_i64() && consent["asked_ip"] == "127.0.0.1" && consent["source"] == "page", "{ann}");
+
+    let asked = "{\"email\":\"cy@example.org\",\"lists\":[\"weekly\"]}";
+    let script = harbour.http("POST", "/api/subscribe", "application/json", asked);
+    assert_eq!((script.status, script.body.as_str()), (202, "{\"status\":\"thank you\"}"));
+    harbour.mails("cy@example.org", 1);
+    harbour.join("ann@example.org");
+    harbour.mails("ann@example.org", 2);
+    assert_eq!(harbour.mails("ann@example.org", 2).iter().filter(|mail| subject(mail).starts_with("Welcome")).count(), 1, "welcomed once");
+}
+
+#[test]
+fn where_one_joins_at_once_nobody_who_left_or_is_suppressed_comes_back_by_being_typed_in() {
+    let harbour = Harbour::with("opt_in = \"single\"\npublic = true\nwelcome = true");
+    harbour.publication.import(&[("left@example.org".to_owned(), String::new())]);
+    for args in [
+        &["subscribers", "remove", "left@example.org", "--list", "weekly"][..],
+        &["suppressions", "add", "gone@example.org", "--reason", "asked by phone"],
+    ] {
+        let out = harbour.publication.run(args);
+        assert!(out.status.success(), "{out:?}");
+    }
+    let answers = ["left", "gone", "new"].map(|who| harbour.join(&format!("{who}@example.org")).body.replace(&format!("{who}@"), "@"));
+    assert!(answers[0] == answers[1] && answers[1] == answers[2], "all are told the same");
+    harbour.mails("new@example.org", 1);
+    let mail = harbour.mails("left@example.org", 1).remove(0);
+    assert_eq!(subject(&mail), "Please confirm: Harbour Weekly", "who left is asked");
+    assert_eq!(harbour.person("left@example.org")["subscriptions"][0]["state"], "unsubscribed");
+    harbour.settled();
+    assert!(!harbour.relay.recipients().contains(&"gone@example.org".to_owned()), "a suppressed address hears nothing");
+    assert!(!harbour.publication.run(&["subscribers", "show", "gone@example.org"]).status.success(), "and is nobody");
+    let issue = harbour.publication.json(&["send", "weekly", "--yes", "--dry-run"]);
+    assert_eq!(issue["recipients"], 1, "{issue}");
+    harbour.post(&link(&mail, "confirm"), "");
+    assert_eq!(harbour.person("left@example.org")["subscriptions"][0]["state"], "confirmed", "by the button they come back");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Tests through the door: one binary, one file a stage.
 #![allow(clippy::unwrap_used, missing_docs)]
 
+mod archive;
 mod cli;
 mod compose;
 mod config;
@@ -12,8 +13,10 @@ mod dkim;
 mod faults;
 mod feed;
 mod fetch;
+mod guard;
 mod inbox;
 mod join;
+mod leave;
 mod numbers;
 mod peers;
 mod pipeline;

@@ -5,20 +5,23 @@ use std::path::Path;
 use std::time::Duration;
 
 use postrider::config::{OnUnknown, StoreUrl};
-use postrider::model::issue::{Frozen, FrozenSite};
+use postrider::model::issue::{Frozen, FrozenList, FrozenSite};
 use postrider::model::outcome::Reply;
 use postrider::model::{
-    Counts, EmailAddress, FailureClass, IssueId, IssueStatus, ListId, Outcome, SubscriberId, SubscriptionState, Timestamp,
+    Counts, EmailAddress, FailureClass, IssueId, IssueStatus, ListId, Mailbox, Notice, Outcome, Segment, SubscriberId, SubscriptionState,
+    Timestamp,
 };
 use postrider::store::deliveries::{Lease, Leased, Record};
 use postrider::store::issues::{Audience, NewIssue};
 use postrider::store::runs::RunResult;
+use postrider::store::sign_ups::NoticeIssue;
 use postrider::store::subscribers::{NewSubscriber, Upserted};
 use postrider::store::{Store, StoreError};
 use proptest::prelude::*;
 
 use crate::support::store::Place;
 
+mod archive;
 mod segments;
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -269,6 +272,43 @@ async fn an_issue_whose_readers_all_left_is_done_without_a_claim() {
     assert_eq!(desk.store.sendable_issues(at(2)).await.unwrap(), []);
     assert_eq!(desk.status(empty).await, IssueStatus::Done);
     assert_eq!(desk.counts(empty).await, Counts::default());
+}
+
+#[tokio::test]
+async fn the_last_issue_of_a_list_is_the_newest_to_all_of_it_and_who_had_it_is_known() {
+    let desk = Desk::with_readers(3).await;
+    let store = &desk.store;
+    let kept = FrozenList { name: "A".into(), description: String::new(), from: Mailbox::parse("a@example.org").unwrap(), reply_to: None };
+    let to_a = || NewIssue { frozen: Frozen { lists: BTreeMap::from([(list("a"), kept.clone())]), ..frozen(1) }, ..letter(&["a"]) };
+    let last = async || store.last_issue(&list("a")).await.unwrap().map(|(id, _)| id);
+    assert_eq!(last().await, None);
+    let few = Segment::parse("email = \"r0@example.org\"", Path::new("where"), &["a"]).unwrap().at(at(0), chrono_tz::UTC);
+    let part = store.create_issue(&NewIssue { only: Some(few), ..to_a() }, at(0)).await.unwrap();
+    let first = store.create_issue(&to_a(), at(0)).await.unwrap();
+    let second = store.create_issue(&to_a(), at(0)).await.unwrap();
+    store.sendable_issues(at(0)).await.unwrap();
+    assert_eq!(last().await, None, "nobody has got one yet");
+    for issue in [first, part] {
+        let (lease, people) = desk.claim(issue, 1, at(1)).await;
+        store.commit(&lease, &[], &people, at(2)).await.unwrap();
+        store.commit(&lease, &[sent(people[0])], &[], at(3)).await.unwrap();
+        store.release(&lease, at(4)).await.unwrap();
+    }
+    assert_eq!(last().await, Some(first), "{part:?} went to a part, and of {second:?} nothing has left");
+    assert_eq!(store.last_issue(&list("b")).await.unwrap().map(|(id, _)| id), None);
+
+    let gone = desk.id_of("r2@example.org").await;
+    desk.leave(gone).await;
+    desk.claim(first, 10, at(5)).await;
+    let had = async |id: SubscriberId, of: &str| store.has_had(first, &list(of), id).await.unwrap();
+    let [r0, r1] = [desk.id_of("r0@example.org").await, desk.id_of("r1@example.org").await];
+    assert!(had(r0, "a").await && had(r1, "a").await, "one has it, one is about to");
+    assert!(!had(gone, "a").await, "who left before it came has not");
+    let notice = |key: &str| NoticeIssue { notice: Notice::Welcome, key: key.into(), subject: "Welcome".into(), frozen: frozen(1) };
+    store.tell(&notice("welcome a_b 2026-11-23 0123"), &list("a_b"), gone, at(6)).await.unwrap();
+    assert!(!had(gone, "a").await, "they were welcomed to another list");
+    store.tell(&notice("welcome a 2026-11-23 0123"), &list("a"), gone, at(6)).await.unwrap();
+    assert!(had(gone, "a").await, "a welcome told of it");
 }
 
 #[tokio::test]
@@ -668,7 +708,7 @@ async fn lists_runs_and_facts_are_kept() {
         from: postrider::model::Mailbox::parse("News <news@example.org>").unwrap(),
         reply_to: None,
         opt_in: postrider::model::list::OptIn::Double,
-        welcome: false,
+        welcome: postrider::model::list::Welcome::No,
         topics: vec![],
         public: true,
         subscribers: None,

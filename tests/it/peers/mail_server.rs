@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::Write;
+use std::io::{BufRead as _, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -75,6 +75,36 @@ impl MailServer {
         format!("smtp://127.0.0.1:{}?tls=none", self.smtp_port)
     }
 
+    /// What is sent to any address at leave.test goes to the standard input of this command from now on, run as nobody.
+    pub fn hand_over_to(&self, program: &Path, args: &str) {
+        // Nobody may look into the folder of a build.
+        let copy = self.dir.path().join("program");
+        fs::copy(program, &copy).unwrap();
+        let script = self.dir.path().join("leave");
+        fs::write(&script, format!("#!/bin/sh\nexec {} {args}\n", copy.display())).unwrap();
+        fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+
+    /// Takes a message as any server does that another one sends to.
+    pub fn submit(&self, to: &str, message: &str) {
+        let mut wire = TcpStream::connect(("127.0.0.1", self.smtp_port)).unwrap();
+        let mut lines = BufReader::new(wire.try_clone().unwrap()).lines();
+        let mut reply = || loop {
+            let line = lines.next().expect("a reply").unwrap();
+            assert!(matches!(line.as_bytes()[0], b'2' | b'3'), "Postfix said {line}");
+            if line.as_bytes().get(3) != Some(&b'-') {
+                break;
+            }
+        };
+        reply();
+        for said in
+            ["HELO test.example", "MAIL FROM:<ann@example.org>", &format!("RCPT TO:<{to}>"), "DATA", &format!("{message}\r\n."), "QUIT"]
+        {
+            wire.write_all(format!("{said}\r\n").as_bytes()).unwrap();
+            reply();
+        }
+    }
+
     /// What is in the mailbox of each address, once the queue of Postfix is empty.
     pub fn mailboxes<'a>(&self, addresses: impl IntoIterator<Item = &'a str>) -> BTreeMap<String, Vec<Mail>> {
         self.wait_until_the_queue_is_empty();
@@ -111,6 +141,14 @@ impl MailServer {
         let out = helper.wait_with_output().unwrap();
         assert!(out.status.success(), "the signatures could not be judged\n{}", self.logs());
         serde_json::from_slice(&out.stdout).unwrap()
+    }
+
+    /// How many messages the program took, and how many were refused or put off.
+    pub fn handed_over(&self) -> (usize, usize) {
+        let log = self.log("postfix.log");
+        let (taken, others): (Vec<&str>, Vec<&str>) =
+            log.lines().filter(|line| line.contains("relay=leave,")).partition(|line| line.contains("status=sent"));
+        (taken.len(), others.len())
     }
 
     /// How many messages Postfix has taken from us.

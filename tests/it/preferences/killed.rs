@@ -18,8 +18,11 @@ use crate::support::smtp::{Act, Event, FULL, Server};
 
 const READERS: usize = 90;
 /// What the readers chose, in turn, and what they then may and may not find in their mail.
-const CHOICES: [(&[&str], &[&str], &[&str]); 3] =
-    [(&["tides"], &["Spring tide"], &["The crane"]), (&["cranes"], &["The crane"], &["Spring tide"]), (&[], &["Spring tide", "The crane"], &[])];
+const CHOICES: [(&[&str], &[&str], &[&str]); 3] = [
+    (&["tides"], &["Spring tide"], &["The crane"]),
+    (&["cranes"], &["The crane"], &["Spring tide"]),
+    (&[], &["Spring tide", "The crane"], &[]),
+];
 
 fn reader(n: usize) -> String {
     format!("reader{n}@inbox.test")
@@ -91,7 +94,11 @@ fn a_send_of_parts_that_is_killed_at_any_moment_gives_everybody_their_own_part()
         for mail in mails {
             let parsed = MessageParser::default().parse(&mail.content).unwrap();
             let text = parsed.body_text(0).unwrap();
-            assert!(has.iter().all(|title| text.contains(title)) && !has_not.iter().any(|title| text.contains(title)), "{}: {text}", reader(n));
+            assert!(
+                has.iter().all(|title| text.contains(title)) && !has_not.iter().any(|title| text.contains(title)),
+                "{}: {text}",
+                reader(n)
+            );
         }
     }
 }

@@ -47,9 +47,20 @@ async fn a_path_written_otherwise_reaches_nothing_else() {
         let path = forged(route);
         let plain = ask(served.address, "GET", &path, &[], "").await.status;
         let upper = path.to_uppercase();
-        for other in [format!("{path}/"), format!("/{path}"), format!("/.{path}"), path.replacen('/', "/%2e/", 1), path.replacen('/', "/%2F", 1), upper] {
+        for other in [
+            format!("{path}/"),
+            format!("/{path}"),
+            format!("/.{path}"),
+            path.replacen('/', "/%2e/", 1),
+            path.replacen('/', "/%2F", 1),
+            upper,
+        ] {
             let reply = ask(served.address, "GET", &other, &[], "").await;
-            assert!(reply.status == plain || [301, 308, 400, 404, 405].contains(&reply.status), "{other} is not {path}: {} and {plain}", reply.status);
+            assert!(
+                reply.status == plain || [301, 308, 400, 404, 405].contains(&reply.status),
+                "{other} is not {path}: {} and {plain}",
+                reply.status
+            );
             let posted = ask(served.address, "POST", &other, &[], "").await;
             assert!(posted.status >= 300, "POST {other}: {}", posted.status);
         }
