@@ -34,6 +34,10 @@ const PAGE_AGE: &str = "public, max-age=300";
 const FILE_AGE: &str = "public, max-age=3600";
 const FOR_EVER: &str = "public, max-age=31536000, immutable";
 
+/// What "304 Not Modified" says again.
+const STILL_SAID: [HeaderName; 5] =
+    [header::CACHE_CONTROL, header::ETAG, header::LAST_MODIFIED, header::VARY, header::ACCESS_CONTROL_ALLOW_ORIGIN];
+
 /// The shelf of the moment; replaced whole when the site changes.
 #[derive(Clone, Default)]
 pub(super) struct Shelves(Arc<RwLock<Arc<Shelf>>>);
@@ -205,7 +209,7 @@ impl Ready {
         }
         let forms = Encoding::PACKED.iter().filter_map(|&encoding| {
             let packed = packed(encoding, body).ok().filter(|packed| packed.len() < body.len())?;
-            let mut shared = self.plain.unchanged.clone();
+            let mut shared = self.plain.headers.clone();
             shared.remove(header::ETAG);
             let mut form = Form::new(encoding, &self.tag, packed.into(), &shared, self.content_type);
             form.headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static(encoding.name()));
@@ -234,10 +238,11 @@ impl Ready {
 
 impl Form {
     fn new(encoding: Encoding, tag: &str, body: Bytes, shared: &HeaderMap, content_type: &'static str) -> Self {
-        let mut unchanged = shared.clone();
-        unchanged.extend(value(header::ETAG, &etag(tag, encoding)));
-        let mut headers = unchanged.clone();
+        let mut headers = shared.clone();
+        headers.extend(value(header::ETAG, &etag(tag, encoding)));
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+        // A client that has the body has its headers too (RFC 9110, 15.4.5): only what guides caches is said again.
+        let unchanged = STILL_SAID.iter().filter_map(|name| Some((name.clone(), headers.get(name)?.clone()))).collect();
         Self { encoding, body, headers, unchanged }
     }
 }
