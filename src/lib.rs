@@ -12,6 +12,7 @@ pub mod content;
 pub mod digest;
 pub mod feed;
 pub mod fetch;
+pub mod import;
 pub mod inbox;
 pub mod model;
 pub mod preflight;

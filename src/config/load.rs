@@ -10,7 +10,7 @@ use super::reader::{Section, did_you_mean};
 use super::sections::{self, Known};
 use super::source::Source;
 use super::tree::{Entry, Node, Origin, Value, from_table};
-use super::{Config, OnUnknown, SendPolicy, StoreUrl, beside, dkim, env, relay, store, web};
+use super::{Config, OnUnknown, SendPolicy, StoreUrl, beside, dkim, env, relay, sources, store, web};
 use crate::model::{Fault, Faults, Feed};
 
 /// Sections that stand once, and sections that repeat.
@@ -126,8 +126,8 @@ fn read(root: &Root<'_>, file: &Path) -> Option<Config> {
     let position = std::cell::Cell::new(0);
     let relays = every(root, "relay", |s| relay::read(s, file, position.replace(position.get() + 1)));
     let lists = every(root, "list", |s| sections::list(s, file));
-    let sources = every(root, "source", sections::import_source);
-    let known = Known { lists: ids(root, "list"), sources: [vec!["own".to_owned()], ids(root, "source")].concat() };
+    let sources = every(root, "source", sources::source);
+    let known = Known { lists: ids(root, "list"), sources: [vec![sources::OWN.to_owned()], ids(root, "source")].concat() };
     let zone = site.as_ref().map_or(Tz::UTC, |site| site.timezone);
     let digests = every(root, "digest", |s| sections::digest(s, zone, &known));
     let (mut feeds, gone_feeds) = feeds(root, &known);

@@ -7,6 +7,7 @@ mod reader;
 mod relay;
 mod sections;
 mod source;
+mod sources;
 mod starter;
 mod store;
 mod tree;

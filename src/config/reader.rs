@@ -40,14 +40,6 @@ impl<'a> Section<'a> {
         self.entries.iter().find(|entry| entry.key == key).map(|entry| &entry.node)
     }
 
-    /// Says that `key`, when it is given, is checked and kept but has no effect yet: nothing is swallowed in silence.
-    pub fn without_effect(&self, key: &'static str, hint: &str) {
-        if let Some(node) = self.node(key) {
-            let fault = Fault::warning("without-effect", format!("{key} is understood, but this version does not act on it"));
-            self.fault_at(fault.hint(hint), &node.origin);
-        }
-    }
-
     /// A text with its place.
     pub fn text(&self, key: &'static str) -> Option<Text<'a>> {
         let node = self.node(key)?;

@@ -1,7 +1,6 @@
-//! `[site]`, `[[list]]`, `[[digest]]`, `[[feed]]` and `[[source]]` as the model's types.
+//! `[site]`, `[[list]]`, `[[digest]]` and `[[feed]]` as the model's types.
 
 use std::path::Path;
-use std::time::Duration;
 
 use chrono_tz::Tz;
 use url::Url;
@@ -14,7 +13,6 @@ use crate::model::feed::{Feed, FeedFormat, Hub};
 use crate::model::link::SHORT_CHARS;
 use crate::model::list::{OptIn, Welcome, parse_id};
 use crate::model::schedule::FIRST_ZONE;
-use crate::model::source::{Source as ImportSource, SourceKind};
 use crate::model::{Digest, EmailAddress, Fault, List, ListId, Mailbox, Rhythm, Schedule, Segment, Site};
 
 /// Articles in one mail; more is a book and is clipped by mail programs anyway.
@@ -23,8 +21,6 @@ const DIGEST_LIMIT_MAX: usize = 200;
 const FEED_LIMIT_MAX: usize = 1000;
 /// Letters of the address for leaving, so that a `+` and a token fit behind them (RFC 5321: 64 octets).
 const LEAVE_LOCAL_MAX: usize = 64 - 1 - SHORT_CHARS;
-/// The source that stands for content/.
-const OWN_SOURCE: &str = "own";
 
 /// What other tables may refer to.
 pub(super) struct Known {
@@ -215,18 +211,6 @@ pub(super) fn main_feed() -> Feed {
     }
 }
 
-/// Reads one `[[source]]`.
-pub(super) fn import_source(section: &Section<'_>) -> Option<ImportSource> {
-    const KINDS: [(&str, SourceKind); 3] = [("auto", SourceKind::Auto), ("feed", SourceKind::Feed), ("page", SourceKind::Page)];
-    let id = section.required("id", "id = \"blog\"", |s, key| s.parsed(key, "bad-id", source_id));
-    let url = section.required("url", "url = \"https://example.org/feed.xml\"", |s, key| s.parsed(key, "bad-url", http_url));
-    section.without_effect("url", "sources are not fetched yet; only content/ is published");
-    let kind = section.choice("kind", &KINDS, SourceKind::Auto);
-    let every = section.parsed("every", "bad-value", every).unwrap_or(Duration::from_secs(3600));
-    let tags = section.words("tags");
-    Some(ImportSource { id: id?, url: url?, kind, every, tags })
-}
-
 /// The texts that name something declared; the others become faults.
 fn references(section: &Section<'_>, texts: Vec<Text<'_>>, known: &[String], what: &str) -> Vec<String> {
     let mut found: Vec<String> = Vec::new();
@@ -276,7 +260,7 @@ fn zone(text: &str) -> Result<Tz, String> {
 }
 
 /// A BCP 47 tag, by its shape.
-fn language(text: &str) -> Result<String, String> {
+pub(super) fn language(text: &str) -> Result<String, String> {
     let fits = |(i, part): (usize, &str)| {
         let range = if i == 0 { 2..=8 } else { 1..=8 };
         range.contains(&part.len()) && part.chars().all(|c| c.is_ascii_alphanumeric())
@@ -288,7 +272,7 @@ fn language(text: &str) -> Result<String, String> {
 }
 
 /// An http or https address.
-fn http_url(text: &str) -> Result<Url, String> {
+pub(super) fn http_url(text: &str) -> Result<Url, String> {
     let url =
         Url::parse(text).map_err(|error| format!("this is not a web address: {error}\nwrite it in full: \"https://example.com/\""))?;
     if !matches!(url.scheme(), "http" | "https") {
@@ -310,27 +294,4 @@ fn site_url(text: &str) -> Result<Url, String> {
         url.set_path(&format!("{}/", url.path()));
     }
     Ok(url)
-}
-
-fn source_id(text: &str) -> Result<String, String> {
-    if text == OWN_SOURCE {
-        return Err("\"own\" stands for the articles of content/\nchoose another id".to_owned());
-    }
-    parse_id(text)
-}
-
-/// A length of time: `30s`, `15min`, `1h`, `2d`.
-fn every(text: &str) -> Result<Duration, String> {
-    let wrong = || format!("{text:?} is not a length of time\nwrite \"30min\", \"1h\" or \"1d\"");
-    let digits = text.find(|c: char| !c.is_ascii_digit()).ok_or_else(wrong)?;
-    let number: u64 = text[..digits].parse().map_err(|_| wrong())?;
-    let unit_secs = match text[digits..].trim() {
-        "s" => 1,
-        "m" | "min" => 60,
-        "h" => 3600,
-        "d" => 86_400,
-        _ => return Err(wrong()),
-    };
-    let secs = number.checked_mul(unit_secs).filter(|secs| *secs >= 60).ok_or("a source is asked at most once a minute\nwrite \"1h\"")?;
-    Ok(Duration::from_secs(secs))
 }

@@ -82,6 +82,7 @@ fn article(fields: &mut Fields<'_>, root: &Node, source: &Source, config: &Confi
         published,
         updated,
         expires: fields.date("expiryDate", root.get("expiryDate")),
+        corrected: None,
         draft: fields.flag("draft", root.get("draft")),
         authors: authors(fields, root, config),
         tags: tags(fields, root),

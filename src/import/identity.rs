@@ -8,13 +8,10 @@ use std::collections::{HashMap, HashSet};
 use sha2::{Digest as _, Sha256};
 use url::Url;
 
+use crate::model::page_key;
+
 /// Shorter texts say too little to be told apart by.
 const TEXT_CHARS_MIN: usize = 60;
-/// Parameters that tell where a click came from and not what is shown.
-const TRACKERS: [&str; 14] = [
-    "fbclid", "gclid", "dclid", "msclkid", "mc_cid", "mc_eid", "igshid", "yclid", "ref_src", "_hsenc", "_hsmi", "mkt_tok", "vero_id", "wickedid",
-];
-
 /// What identity needs of an entry.
 #[derive(Debug, Clone, Copy)]
 pub struct Facts<'a> {
@@ -102,26 +99,12 @@ fn guid_key(guid: &str) -> Option<String> {
         return None;
     }
     let url = Url::parse(guid).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
-    Some(url.map_or_else(|| format!("guid {guid}"), |url| format!("guid {}", bare(&url))))
+    Some(url.map_or_else(|| format!("guid {guid}"), |url| format!("guid {}", page_key(&url))))
 }
 
 /// A link as a key: what differs between two ways to write one address is gone.
 pub fn link_key(link: &Url) -> String {
-    format!("link {}", bare(link))
-}
-
-/// Host without www and port, path without a last slash, query without trackers and in order; no scheme, no fragment.
-fn bare(url: &Url) -> String {
-    let host = url.host_str().unwrap_or_default().to_lowercase();
-    let host = host.strip_prefix("www.").unwrap_or(&host);
-    let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
-    let path = url.path().trim_end_matches('/');
-    let is_tracker = |name: &str| name.starts_with("utm_") || TRACKERS.contains(&name);
-    let mut query: Vec<String> =
-        url.query_pairs().filter(|(name, _)| !is_tracker(name)).map(|(name, value)| format!("{name}={value}")).collect();
-    query.sort_unstable();
-    let query = if query.is_empty() { String::new() } else { format!("?{}", query.join("&")) };
-    format!("{host}{port}{path}{query}")
+    format!("link {}", page_key(link))
 }
 
 /// The text as a key, when it is long enough to be nobody else's: letters and digits alone, so that new typography changes nothing.

@@ -108,6 +108,8 @@ pub struct Article {
     pub updated: Option<DateTime<FixedOffset>>,
     /// After this instant nobody sees it.
     pub expires: Option<DateTime<FixedOffset>>,
+    /// When its Source changed it after it had been taken up; only of Sources whose corrections are told.
+    pub corrected: Option<Timestamp>,
     /// Marked as a draft.
     pub draft: bool,
     /// Names of the authors.

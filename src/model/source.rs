@@ -16,6 +16,18 @@ pub enum SourceKind {
     Page,
 }
 
+/// What becomes of an Article when its Source edits it. It is never mailed again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Updates {
+    /// It gets the new words.
+    #[default]
+    Update,
+    /// It stays as it was first seen.
+    Ignore,
+    /// It gets the new words, and the next Issue of a Digest that carried it says so.
+    Correct,
+}
+
 /// A `[[source]]` table.
 #[derive(Debug, Clone)]
 pub struct Source {
@@ -23,10 +35,24 @@ pub struct Source {
     pub id: String,
     /// Its address.
     pub url: Url,
+    /// What we call it, in place of what it calls itself.
+    pub title: Option<String>,
     /// Feed, page, or to be found out.
     pub kind: SourceKind,
     /// How often we ask at most.
     pub every: Duration,
     /// Tags its Articles get.
     pub tags: Vec<String>,
+    /// What about edits.
+    pub updates: Updates,
+    /// Only entries with one of these words; all when empty.
+    pub include: Vec<String>,
+    /// No entries with one of these words.
+    pub exclude: Vec<String>,
+    /// Only entries in one of these languages (BCP 47); all when empty.
+    pub languages: Vec<String>,
+    /// Its place among Sources in Digests that order by weight; heavier ones come first.
+    pub weight: usize,
+    /// Whether pictures are kept.
+    pub images: bool,
 }

@@ -102,7 +102,8 @@ pub struct Asked {
     pub said: String,
 }
 
-const COLUMNS: &str = "id, url, moved_to, moved_times, etag, last_modified, title, home, baseline_at, fetched_at, changed_at, next_at, failures, state, said";
+const COLUMNS: &str =
+    "id, url, moved_to, moved_times, etag, last_modified, title, home, baseline_at, fetched_at, changed_at, next_at, failures, state, said";
 
 impl Store {
     /// Makes a row for each Source of the configuration, `(id, address)`. One whose address is another is asked anew, without validators; what it brought stays.
@@ -131,7 +132,8 @@ impl Store {
     /// then, and not at a restart.
     pub async fn claim_sources(&self, limit: u32, lease: Duration, now: Timestamp) -> Result<Vec<SourceRow>> {
         let mut tx = self.engine.write().await?;
-        let sql = format!("SELECT {COLUMNS} FROM sources WHERE state = 'active' AND next_at <= $1 ORDER BY next_at LIMIT $2{}", tx.claimed());
+        let sql =
+            format!("SELECT {COLUMNS} FROM sources WHERE state = 'active' AND next_at <= $1 ORDER BY next_at LIMIT $2{}", tx.claimed());
         let due: Vec<SourceRow> = tx.rows(sql, args![now, limit]).await?;
         for source in &due {
             tx.run("UPDATE sources SET next_at = $2 WHERE id = $1", args![source.id.as_str(), now.plus(lease)]).await?;
@@ -164,8 +166,19 @@ impl Store {
         let (etag, last_modified, title) = (asked.etag.as_deref(), asked.last_modified.as_deref(), asked.title.as_deref());
         let (home, moved_to) = (asked.home.as_deref(), asked.moved_to.as_deref());
         let args = args![
-            id, asked.has_body, etag, last_modified, title, home, moved_to, asked.failed, now, asked.changed, next_at,
-            asked.said.as_str(), state.word()
+            id,
+            asked.has_body,
+            etag,
+            last_modified,
+            title,
+            home,
+            moved_to,
+            asked.failed,
+            now,
+            asked.changed,
+            next_at,
+            asked.said.as_str(),
+            state.word()
         ];
         tx.run(sql, args).await?;
         tx.commit().await

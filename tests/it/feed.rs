@@ -93,6 +93,7 @@ fn article(slug: &str, date: &str) -> Article {
         published: Some(at(date)),
         updated: None,
         expires: None,
+        corrected: None,
         draft: false,
         authors: Vec::new(),
         tags: Vec::new(),

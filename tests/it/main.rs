@@ -14,6 +14,7 @@ mod faults;
 mod feed;
 mod fetch;
 mod guard;
+mod import;
 mod inbox;
 mod join;
 mod leave;

@@ -1,0 +1,360 @@
+//! Taming a page before it is parsed: bounded depth, attributes and elements, and no bytes spent on scripts.
+//!
+//! The HTML parser and the readability heuristics are quadratic or recursive in places: in the depth of the tree, in the attributes
+//! of a tag, in open formatting elements that every paragraph repeats. One linear pass over the tags takes those weapons away.
+//! It need not agree with the parser in every corner: what leaves here is parsed and sanitised in full afterwards.
+
+use memchr::{memchr, memmem};
+
+use super::PageError;
+
+/// Deepest nesting that is kept; deeper tags are dropped, their text stays. Browsers stop at 512, real articles stay below 60.
+const DEPTH_MAX: usize = 96;
+/// Attributes kept of one tag. The parser compares each with all before it.
+const ATTRIBUTES_MAX: usize = 48;
+/// Longer attributes are dropped: the serialiser takes time quadratic in the ampersands of one, and no address is this long.
+const ATTRIBUTE_BYTES_MAX: usize = 16 * 1024;
+/// Open formatting elements (`<b>`, `<font>`, ...): each paragraph repeats all of them.
+const FORMATTING_MAX: u32 = 24;
+/// Elements of one page, counting the repeated ones. Articles have thousands; only whole books on one page have more.
+const ELEMENTS_MAX: usize = 250_000;
+/// The heuristics compare the title with every heading: longer ones are cut off.
+const TITLE_BYTES_MAX: usize = 1024;
+/// How far up an end tag looks for its start.
+const CLOSE_WINDOW: usize = 256;
+
+/// Elements that hold nothing.
+const VOID: [&str; 14] = ["area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source", "track", "wbr"];
+/// Elements the parser closes itself: left open, they do not nest.
+const IMPLIED: [&str; 13] = ["p", "li", "dt", "dd", "tr", "td", "th", "tbody", "thead", "tfoot", "option", "colgroup", "body"];
+/// Elements a paragraph opens again when they were left open.
+const FORMATTING: [&str; 13] = ["b", "big", "code", "em", "font", "i", "s", "small", "strike", "strong", "tt", "u", "nobr"];
+/// Elements whose content is text, not tags.
+const RAW: [&str; 8] = ["script", "style", "textarea", "title", "xmp", "iframe", "noembed", "noframes"];
+
+/// The page with its depth, attributes and size bounded, without the content of scripts, styles and comments. JSON-LD is kept.
+pub fn tame(html: &str) -> Result<String, PageError> {
+    let mut tamer =
+        Tamer { html, at: 0, out: String::with_capacity(html.len() / 2), open: Vec::new(), formatting: 0, foreign: 0, elements: 0 };
+    while tamer.at < html.len() {
+        tamer.step()?;
+    }
+    Ok(tamer.out)
+}
+
+struct Tamer<'a> {
+    html: &'a str,
+    at: usize,
+    out: String,
+    /// Names of the elements that are open, kept or not.
+    open: Vec<&'a str>,
+    formatting: u32,
+    foreign: u32,
+    elements: usize,
+}
+
+impl<'a> Tamer<'a> {
+    /// Takes the text up to the next tag, and that tag.
+    fn step(&mut self) -> Result<(), PageError> {
+        let html = self.html;
+        let rest = &html[self.at..];
+        let Some(text) = memchr(b'<', rest.as_bytes()) else {
+            self.out.push_str(rest);
+            self.at = html.len();
+            return Ok(());
+        };
+        self.out.push_str(&rest[..text]);
+        self.at += text;
+        let tag = &rest.as_bytes()[text..];
+        match (tag.get(1), tag.get(2)) {
+            (Some(b'!'), _) if tag.starts_with(b"<!--") => self.comment(),
+            (Some(b'!' | b'?'), _) => self.declaration(),
+            (Some(b'/'), Some(letter)) if letter.is_ascii_alphabetic() => self.end_tag()?,
+            (Some(letter), _) if letter.is_ascii_alphabetic() => self.start_tag()?,
+            _ => {
+                self.out.push('<');
+                self.at += 1;
+            }
+        }
+        Ok(())
+    }
+
+    fn comment(&mut self) {
+        let rest = &self.html[self.at..];
+        let length = if rest.starts_with("<!-->") {
+            5
+        } else if rest.starts_with("<!--->") {
+            6
+        } else {
+            memmem::find(rest.as_bytes(), b"-->").map_or(rest.len(), |end| end + 3)
+        };
+        self.at += length;
+    }
+
+    fn declaration(&mut self) {
+        let rest = &self.html[self.at..];
+        let end = memchr(b'>', rest.as_bytes()).map_or(rest.len(), |end| end + 1);
+        self.out.push_str(&rest[..end]);
+        self.at += end;
+    }
+
+    fn end_tag(&mut self) -> Result<(), PageError> {
+        let tag = Tag::read(self.html, self.at + 2);
+        self.at = tag.end;
+        if tag.is_one_of(&IMPLIED) && self.foreign == 0 || tag.is_one_of(&VOID) {
+            self.count(!tag.is_one_of(&VOID))?;
+            self.close(tag.name);
+            return Ok(());
+        }
+        let lowest = self.open.len().saturating_sub(CLOSE_WINDOW);
+        let Some(found) = self.open[lowest..].iter().rposition(|name| name.eq_ignore_ascii_case(tag.name)) else { return Ok(()) };
+        for name in self.open.drain(lowest + found..) {
+            self.foreign -= u32::from(is_foreign(name));
+        }
+        if tag.is_one_of(&FORMATTING) {
+            self.formatting = self.formatting.saturating_sub(1);
+        }
+        if self.open.len() < DEPTH_MAX {
+            self.count(!tag.is_one_of(&FORMATTING))?;
+            self.close(tag.name);
+        }
+        Ok(())
+    }
+
+    fn close(&mut self, name: &str) {
+        self.out.push_str("</");
+        self.out.push_str(name);
+        self.out.push('>');
+    }
+
+    fn start_tag(&mut self) -> Result<(), PageError> {
+        let tag = Tag::read(self.html, self.at + 1);
+        let start = self.at;
+        self.at = tag.end;
+        let formatting = tag.is_one_of(&FORMATTING);
+        let void = tag.is_one_of(&VOID) || self.foreign > 0 && tag.self_closing;
+        let implied = tag.is_one_of(&IMPLIED) && self.foreign == 0;
+        let raw = !void && tag.is_one_of(&RAW);
+        let kept = self.open.len() < DEPTH_MAX && !(formatting && self.formatting >= FORMATTING_MAX) || void;
+        if kept {
+            self.count(!formatting)?;
+            self.formatting += u32::from(formatting);
+            self.copy_tag(start, &tag);
+        }
+        if raw {
+            self.raw_text(&self.html[start..tag.end], tag.name, kept);
+        } else if !void && !implied && (kept || self.open.len() >= DEPTH_MAX) {
+            self.foreign += u32::from(is_foreign(tag.name));
+            self.open.push(tag.name);
+        }
+        Ok(())
+    }
+
+    /// Copies a start tag without the attributes that are too many or too long.
+    fn copy_tag(&mut self, start: usize, tag: &Tag<'_>) {
+        let mut from = start;
+        for &(cut, end) in &tag.cuts {
+            self.out.push_str(&self.html[from..cut]);
+            from = end;
+        }
+        self.out.push_str(&self.html[from..tag.end]);
+    }
+
+    /// Counts an element and, where formatting elements are repeated, those.
+    fn count(&mut self, repeats: bool) -> Result<(), PageError> {
+        self.elements += 1 + if repeats { self.formatting as usize } else { 0 };
+        if self.elements > ELEMENTS_MAX { Err(PageError::TooComplex) } else { Ok(()) }
+    }
+
+    /// Takes the content of a raw-text element up to its end tag; scripts and styles lose it unless it is JSON-LD.
+    fn raw_text(&mut self, tag: &str, name: &str, kept: bool) {
+        let rest = &self.html[self.at..];
+        let end = end_of_raw(rest, name);
+        let content = match name.to_ascii_lowercase().as_str() {
+            "style" => "",
+            "script" if !contains_ignoring_case(tag, "ld+json") => "",
+            "title" => cut_off(&rest[..end], TITLE_BYTES_MAX),
+            _ => &rest[..end],
+        };
+        if kept {
+            self.out.push_str(content);
+            self.close(name);
+        }
+        let after = &rest[end..];
+        self.at += end + memchr(b'>', after.as_bytes()).map_or(after.len(), |end| end + 1);
+    }
+}
+
+fn is_foreign(name: &str) -> bool {
+    name.eq_ignore_ascii_case("svg") || name.eq_ignore_ascii_case("math")
+}
+
+fn cut_off(text: &str, bytes_max: usize) -> &str {
+    let end = (0..=bytes_max.min(text.len())).rev().find(|&at| text.is_char_boundary(at));
+    &text[..end.unwrap_or(0)]
+}
+
+/// Where the end tag `</name` begins, or the end of the text.
+fn end_of_raw(text: &str, name: &str) -> usize {
+    let bytes = text.as_bytes();
+    let mut at = 0;
+    while let Some(found) = memmem::find(&bytes[at..], b"</") {
+        let after = &bytes[at + found + 2..];
+        let matches = after.get(..name.len()).is_some_and(|it| it.eq_ignore_ascii_case(name.as_bytes()));
+        if matches && after.get(name.len()).is_none_or(|byte| byte.is_ascii_whitespace() || matches!(byte, b'>' | b'/')) {
+            return at + found;
+        }
+        at += found + 2;
+    }
+    text.len()
+}
+
+fn contains_ignoring_case(text: &str, wanted: &str) -> bool {
+    text.as_bytes().windows(wanted.len()).any(|window| window.eq_ignore_ascii_case(wanted.as_bytes()))
+}
+
+/// A tag as the tokenizer sees it.
+struct Tag<'a> {
+    name: &'a str,
+    /// Where the tag ends, behind its `>`.
+    end: usize,
+    /// Stretches of attributes that are dropped.
+    cuts: Vec<(usize, usize)>,
+    self_closing: bool,
+}
+
+impl<'a> Tag<'a> {
+    /// Reads the tag whose name begins at `from`.
+    fn read(html: &'a str, from: usize) -> Self {
+        let bytes = html.as_bytes();
+        let mut at = from;
+        while at < bytes.len() && !bytes[at].is_ascii_whitespace() && !matches!(bytes[at], b'/' | b'>') {
+            at += 1;
+        }
+        let name = &html[from..at];
+        let mut cuts: Vec<(usize, usize)> = Vec::new();
+        let mut attributes = 0;
+        let mut slash = false;
+        while at < bytes.len() {
+            match bytes[at] {
+                b'>' => {
+                    at += 1;
+                    return Self { name, end: at, cuts, self_closing: slash };
+                }
+                byte if byte.is_ascii_whitespace() || byte == b'/' => {
+                    slash = byte == b'/';
+                    at += 1;
+                }
+                _ => {
+                    slash = false;
+                    attributes += 1;
+                    let start = at;
+                    at = end_of_attribute(bytes, at);
+                    if attributes > ATTRIBUTES_MAX || at - start > ATTRIBUTE_BYTES_MAX {
+                        cut(&mut cuts, start, at);
+                    }
+                }
+            }
+        }
+        Self { name, end: at, cuts, self_closing: slash }
+    }
+
+    fn is_one_of(&self, names: &[&str]) -> bool {
+        names.iter().any(|name| name.eq_ignore_ascii_case(self.name))
+    }
+}
+
+/// Adds a stretch to drop; stretches with only white space between them are one.
+fn cut(cuts: &mut Vec<(usize, usize)>, start: usize, end: usize) {
+    match cuts.last_mut() {
+        Some(last) if start <= last.1 + 1 => last.1 = end,
+        _ => cuts.push((start, end)),
+    }
+}
+
+/// Where the attribute that begins at `at` ends.
+fn end_of_attribute(bytes: &[u8], mut at: usize) -> usize {
+    at += 1;
+    while at < bytes.len() && !bytes[at].is_ascii_whitespace() && !matches!(bytes[at], b'/' | b'>' | b'=') {
+        at += 1;
+    }
+    let mut value = at;
+    while value < bytes.len() && bytes[value].is_ascii_whitespace() {
+        value += 1;
+    }
+    if bytes.get(value) != Some(&b'=') {
+        return at;
+    }
+    value += 1;
+    while value < bytes.len() && bytes[value].is_ascii_whitespace() {
+        value += 1;
+    }
+    match bytes.get(value) {
+        Some(&quote @ (b'"' | b'\'')) => memchr(quote, &bytes[value + 1..]).map_or(bytes.len(), |end| value + 1 + end + 1),
+        _ => {
+            while value < bytes.len() && !bytes[value].is_ascii_whitespace() && bytes[value] != b'>' {
+                value += 1;
+            }
+            value
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tamed(html: &str) -> String {
+        tame(html).expect("within the bounds")
+    }
+
+    #[test]
+    fn an_ordinary_page_stays_as_it_is() {
+        let html = "<!doctype html><html><body class='a > b'><p>One <b>two</b><br>three<ul><li>x<li>y</ul></body></html>";
+        assert_eq!(tamed(html), html);
+    }
+
+    #[test]
+    fn scripts_styles_and_comments_lose_their_content_and_json_ld_keeps_it() {
+        let html = "<script>if (a</b) '<p>'</script ><style>p{}</style><!-- x --><script type='application/ld+json'>{}</script><p>t";
+        assert_eq!(tamed(html), "<script></script><style></style><script type='application/ld+json'>{}</script><p>t");
+    }
+
+    #[test]
+    fn tags_nested_too_deep_are_dropped_and_their_text_stays() {
+        let html = format!("{}deep{}<p>after</p>", "<div>".repeat(100_000), "</div>".repeat(100_000));
+        let tamed = tamed(&html);
+        assert_eq!(tamed.matches("<div>").count(), DEPTH_MAX);
+        assert!(tamed.contains("deep"));
+        assert!(tamed.ends_with("</div><p>after</p>"));
+        assert_eq!(tamed.matches("</div>").count(), DEPTH_MAX);
+    }
+
+    #[test]
+    fn a_tag_keeps_its_first_attributes_only() {
+        let attributes: String = (0..1_000_000).map(|n| format!(" a{n}=1")).collect();
+        let tamed = tamed(&format!("<p{attributes}>text</p>"));
+        assert!(tamed.contains(" a47=1") && !tamed.contains(" a48=1"));
+        assert!(tamed.ends_with(">text</p>"));
+    }
+
+    #[test]
+    fn an_attribute_that_is_too_long_goes_alone() {
+        let tamed = tamed(&format!("<img alt=a src=\"data:{}\" title='b'>", "x".repeat(20_000)));
+        assert_eq!(tamed, "<img alt=a  title='b'>");
+    }
+
+    #[test]
+    fn formatting_left_open_cannot_multiply() {
+        let html = format!("{}{}", "<b><i><font size=1>".repeat(1000), "<p>x".repeat(10_000));
+        assert!(tamed(&html).matches("<b>").count() <= FORMATTING_MAX as usize);
+        assert!(matches!(tame(&"<p>x".repeat(300_000)), Err(PageError::TooComplex)));
+    }
+
+    #[test]
+    fn text_that_ends_in_the_middle_of_a_tag_does_not_panic() {
+        for html in ["<", "</", "<p", "<p a", "<p a=", "<p a='", "<!--", "<!", "<script", "<script>", "<script></scr", "<p a='ä"] {
+            let _ = tamed(html);
+        }
+    }
+}

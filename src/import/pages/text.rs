@@ -1,0 +1,100 @@
+//! Clean HTML as plain text: a paragraph is a line with an empty line behind it, words of different blocks never run together.
+
+use dom_query::{Document, NodeRef};
+
+use super::inline::is_block;
+
+/// The text of a tree.
+pub fn text(doc: &Document) -> String {
+    let mut out = String::new();
+    write(&doc.html_root(), false, &mut out);
+    out.truncate(out.trim_end().len());
+    out
+}
+
+/// The text of one element on one line, cut off behind `bytes_max`: asking for the line of a large element costs no more than that.
+pub fn line(node: &NodeRef<'_>, bytes_max: usize) -> String {
+    let mut out = String::new();
+    for text in node.descendants_it().filter(NodeRef::is_text) {
+        words(&text.text(), &mut out);
+        if out.len() > bytes_max {
+            break;
+        }
+    }
+    out.truncate(out.trim_end().len());
+    out
+}
+
+fn write(node: &NodeRef<'_>, pre: bool, out: &mut String) {
+    for child in node.children_it(false) {
+        if child.is_text() {
+            let text = child.text();
+            if pre {
+                out.push_str(&text)
+            } else {
+                words(&text, out)
+            }
+            continue;
+        }
+        let name = child.node_name();
+        match name.as_deref().unwrap_or_default() {
+            "br" => end_line(out, 1),
+            "td" | "th" => {
+                if !out.is_empty() && !out.ends_with(['\n', '\t']) {
+                    out.push('\t');
+                }
+                write(&child, pre, out);
+            }
+            name @ ("li" | "tr" | "dt" | "dd") => {
+                end_line(out, 1);
+                write(&child, pre || name == "pre", out);
+                end_line(out, 1);
+            }
+            name if is_block(name) => {
+                end_line(out, 2);
+                write(&child, pre || name == "pre", out);
+                end_line(out, 2);
+            }
+            _ => write(&child, pre, out),
+        }
+    }
+}
+
+fn words(text: &str, out: &mut String) {
+    for c in text.chars() {
+        if !c.is_whitespace() {
+            out.push(c);
+        } else if !out.is_empty() && !out.ends_with([' ', '\n', '\t']) {
+            out.push(' ');
+        }
+    }
+}
+
+/// Ends the line, with `breaks - 1` empty lines behind it; a paragraph within a table cell does not leave its row.
+fn end_line(out: &mut String, breaks: usize) {
+    let kept = out.trim_end_matches([' ', '\t']).len();
+    if out[kept..].contains('\t') {
+        return;
+    }
+    out.truncate(kept);
+    if out.is_empty() {
+        return;
+    }
+    let there = out.len() - out.trim_end_matches('\n').len();
+    for _ in there..breaks {
+        out.push('\n');
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn blocks_are_lines_and_words_never_run_together() {
+        let doc = Document::fragment(
+            "<h2>A</h2><p>b <b>c</b>d<br>e</p><ul><li>f</li><li>g</li></ul><pre>x\n  y</pre><table><tr><td>1</td><td><p>2</p></td></tr></table>",
+        );
+        assert_eq!(text(&doc), "A\n\nb cd\ne\n\nf\ng\n\nx\n  y\n\n1\t2");
+    }
+}

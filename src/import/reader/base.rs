@@ -1,0 +1,64 @@
+//! Relative addresses: the document's own, and every `xml:base` inside it.
+
+use url::Url;
+
+/// The bases in scope, innermost last.
+pub struct Bases {
+    document: Option<Url>,
+    inner: Vec<Url>,
+}
+
+impl Bases {
+    /// Starts with the address the document came from.
+    pub fn new(document: Option<&Url>) -> Self {
+        Self { document: document.cloned(), inner: Vec::new() }
+    }
+
+    /// How many are in scope; [`Self::leave`] takes this number.
+    pub fn mark(&self) -> usize {
+        self.inner.len()
+    }
+
+    /// Forgets the bases noted since `mark`.
+    pub fn leave(&mut self, mark: usize) {
+        self.inner.truncate(mark);
+    }
+
+    /// The base in force.
+    pub fn current(&self) -> Option<&Url> {
+        self.inner.last().or(self.document.as_ref())
+    }
+
+    /// Notes an `xml:base`. Only the web's schemes count: a base of `javascript:` would turn links into scripts.
+    pub fn enter(&mut self, base: &str) {
+        let joined = match self.current() {
+            Some(outer) => outer.join(base.trim()),
+            None => Url::parse(base.trim()),
+        };
+        if let Ok(url) = joined
+            && matches!(url.scheme(), "http" | "https" | "ftp")
+        {
+            self.inner.push(url);
+        }
+    }
+
+    /// An address made absolute, where it is relative and a base is known; as given otherwise.
+    pub fn resolve(&self, address: &str) -> String {
+        let address = address.trim();
+        if address.is_empty() || has_scheme(address) {
+            return address.to_owned();
+        }
+        match self.current().map(|base| base.join(address)) {
+            Some(Ok(url)) => url.into(),
+            _ => address.to_owned(),
+        }
+    }
+}
+
+/// Whether an address starts with `scheme:`.
+fn has_scheme(address: &str) -> bool {
+    address.split_once(':').is_some_and(|(scheme, _)| {
+        scheme.starts_with(|c: char| c.is_ascii_alphabetic())
+            && scheme.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.'))
+    })
+}

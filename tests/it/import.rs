@@ -1,0 +1,6 @@
+//! Foreign feeds and pages: read, cleaned, told apart, fetched.
+
+mod broken;
+mod dates;
+mod pages;
+mod reader;
