@@ -2,5 +2,7 @@
 
 mod broken;
 mod dates;
+mod identity;
 mod pages;
+mod patience;
 mod reader;

@@ -5,3 +5,4 @@ pub mod http;
 pub mod postgres;
 pub mod smtp;
 pub mod store;
+pub mod web;
