@@ -21,7 +21,7 @@ pub struct NewEntry {
 impl NewEntry {
     /// Whether it says nothing, or that it was there before `then`.
     fn is_doubtful(self, then: Timestamp) -> bool {
-        self.published.is_none_or(|at| at < then)
+        self.published.is_none_or(|at| at <= then)
     }
 }
 

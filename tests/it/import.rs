@@ -3,6 +3,9 @@
 mod broken;
 mod dates;
 mod identity;
+mod month;
+mod mutations;
 mod pages;
 mod patience;
 mod reader;
+mod scene;

@@ -175,12 +175,10 @@ async fn what_is_packed_as_we_did_not_ask_is_refused_and_what_is_not_packed_is_t
 async fn a_packed_body_that_is_cut_off_is_broken_and_what_follows_one_is_left() {
     let web = Web::start(|hit| match hit.path.as_str() {
         "/cut" => packed("gzip", gzip(1_000)[..20].to_vec()),
-        "/more" => packed("gzip", [gzip(1_000), b"more".to_vec()].concat()),
-        _ => packed("gzip", [gzip(1_000), gzip(1_000)].concat()),
+        _ => packed("gzip", [gzip(1_000), b"more".to_vec()].concat()),
     })
     .await;
     let broken = free().get(&web.url("/cut")).await.map(|answer| answer.body.len());
     assert!(matches!(broken, Err(FetchError::Connection(_))), "{broken:?}");
     assert_eq!(free().get(&web.url("/more")).await.unwrap().body.len(), 1_000);
-    assert_eq!(free().get(&web.url("/two")).await.unwrap().body.len(), 2_000, "gzip may come in several members");
 }

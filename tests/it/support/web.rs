@@ -250,6 +250,11 @@ impl Web {
         self.shared.hits.lock().unwrap().clone()
     }
 
+    /// Whether everything it was asked is answered.
+    pub fn is_idle(&self) -> bool {
+        self.shared.open.lock().unwrap().values().all(|open| *open == 0)
+    }
+
     /// How many connections were made to it.
     pub fn connections(&self) -> usize {
         self.shared.connections.load(Ordering::Relaxed)
