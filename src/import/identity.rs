@@ -17,7 +17,7 @@ use crate::model::page_key;
 
 /// Shorter texts say too little to be told apart by.
 const TEXT_CHARS_MIN: usize = 60;
-/// One as long as this may be told by itself, without its title.
+/// One as long as this may be told by itself, without its title; where there is no link either, a shorter one must do.
 const TEXT_CHARS_ALONE: usize = 200;
 /// The kinds of keys, the strongest first. "whole" stands for "text" where there is little text.
 const KINDS: [&str; 6] = ["page ", GUID, "text ", "whole ", WORDS, LINK];
@@ -69,7 +69,8 @@ fn own_keys(entry: &Facts<'_>) -> Keys {
     let (title, text) = (letters(entry.title), letters(entry.text));
     let page = link.as_ref().filter(|_| !title.is_empty()).map(|link| format!("page {}", digest(&[link, &title])));
     let length = text.chars().count();
-    let words = Some(format!("{WORDS}{}", digest(&[&text]))).filter(|_| guid.is_none() && length >= TEXT_CHARS_ALONE);
+    let enough = if link.is_some() { TEXT_CHARS_ALONE } else { TEXT_CHARS_MIN };
+    let words = Some(format!("{WORDS}{}", digest(&[&text]))).filter(|_| guid.is_none() && length >= enough);
     let of = |key: &Option<String>| key.clone().unwrap_or_default();
     let whole = match length {
         TEXT_CHARS_MIN.. => format!("text {}", digest(&[&title, &text])),

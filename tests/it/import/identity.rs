@@ -260,6 +260,13 @@ fn entries_with_nothing_of_their_own_are_told_apart_by_what_they_say() {
     let mut shelf = Shelf::default();
     assert_eq!(shelf.fetch(&[bare("Tide", "High."), bare("Tide", "Low.")]), [1, 2]);
     assert_eq!(shelf.fetch(&[bare("Tide", "Low."), bare("Rope", "Long."), bare("TIDE", "high")]), [2, 3, 1]);
+    let long = "Nobody who waits for the tide waits alone, and the harbour master counts them all.";
+    let mut edited = Shelf::of(&[bare("Tide", long), bare("Rope", "Long.")]);
+    assert_eq!(
+        edited.fetch(&[bare("Rope", "Long."), bare("The tide", long)]),
+        [2, 1],
+        "a title is edited, and there is nothing but a text"
+    );
     let one_link = |title: &str| Item { link: link("https://example.org/news"), ..bare(title, "") };
     assert_eq!(shelf.fetch(&[one_link("First"), one_link("Second")]), [4, 5]);
     assert_eq!(shelf.fetch(&[one_link("Third"), one_link("First"), one_link("Second")]), [6, 4, 5]);
