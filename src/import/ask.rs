@@ -53,7 +53,11 @@ impl Importer {
         let answer = self.get(&url, row).await;
         let response = match answer {
             Ok(response) => response,
-            Err((asked, said)) => return failed(asked, Wishes::default(), said),
+            Err((asked, said)) => {
+                let mut wishes = Wishes::default();
+                wishes.rest_as(row.rests.as_deref());
+                return failed(asked, wishes, said);
+            }
         };
         let mut answer = self.judged(source, row, response).await;
         // Once it is asked where it moved to, nothing tells of the move any more.
@@ -74,6 +78,8 @@ impl Importer {
     async fn judged(&self, source: &Source, row: &SourceRow, response: Response) -> Answer {
         let now = self.clock.now();
         let mut wishes = Wishes::of_headers(|name| header(&response, name), now);
+        // Until the feed says otherwise; a failure does not say it again either.
+        wishes.rest_as(row.rests.as_deref());
         let mut asked = Asked {
             url: response.url.to_string(),
             status: Some(response.status),
@@ -86,7 +92,6 @@ impl Importer {
         };
         match response.status {
             304 => {
-                wishes.rest_as(row.rests.as_deref());
                 asked.said = "unchanged".to_owned();
                 Answer { asked, wishes, brought: Brought::Nothing }
             }

@@ -3,6 +3,11 @@
 mod broken;
 mod commands;
 mod dates;
+mod identity;
+mod month;
+mod mutations;
 mod opml;
 mod pages;
+mod patience;
 mod reader;
+mod scene;

@@ -6,3 +6,4 @@ pub mod http;
 pub mod postgres;
 pub mod smtp;
 pub mod store;
+pub mod web;
