@@ -109,9 +109,9 @@ async fn deliver(state: &State, id: &str) -> anyhow::Result<()> {
     let now = desk.clock.now();
     let draft = tokio::task::spawn_blocking(move || -> anyhow::Result<_> {
         let (library, _) = content::load(&desk.config);
-        match digest::choose(&recipe, &library, &Default::default(), now) {
-            Choice::Articles(articles) => {
-                let planned = Planned::of(&desk.config, articles, &recipe.lists);
+        match digest::choose(&desk.config, &recipe, &library, &Default::default(), now) {
+            Choice::Articles(chosen) => {
+                let planned = Planned::of(&desk.config, chosen.articles, &recipe.lists);
                 Ok(Press { config: &desk.config, templates: &desk.templates, now }.digest(&recipe, &planned, 1)?)
             }
             Choice::Nothing(reason) => anyhow::bail!("nothing to deliver: {reason}"),
