@@ -68,6 +68,8 @@ impl App {
             tracing::warn!(issues, "this store was put back from a copy or moved here: what is due waits for `postrider issues resume`");
         }
         store.sync_lists(&config.lists, clock.now()).await?;
+        let sources: Vec<(&str, &str)> = config.sources.iter().map(|source| (source.id.as_str(), source.url.as_str())).collect();
+        store.sync_sources(&sources, clock.now()).await?;
         for said in worker::sync_subscribers(&config, &store, clock.now()).await? {
             tracing::info!("{said}");
         }
@@ -105,7 +107,7 @@ impl App {
         if publishes {
             // In development nothing is written: the site is served from memory.
             let out = inbox.is_none().then(|| self.config.root.join("public"));
-            let seen = worker::look(&desk);
+            let seen = worker::look(&desk).await;
             let mut past = worker::Past::default();
             past.look(&desk).await;
             worker::publish_once(&desk, &past, out.as_deref()).await?;
@@ -130,6 +132,9 @@ impl App {
         }
         if roles.contains(&Role::Schedule) {
             tasks.spawn(worker::keep_schedules(desk.clone(), stop.clone()));
+        }
+        if roles.contains(&Role::Fetch) && !self.config.sources.is_empty() {
+            tasks.spawn(worker::keep_fetching(desk.clone(), stop.clone()));
         }
         if roles.contains(&Role::Send) {
             tasks.spawn(worker::keep_sending(desk.clone(), stop.clone()));

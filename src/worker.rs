@@ -1,5 +1,6 @@
 //! Which stage runs when; role by role. Each loop does one step at a time, and stops between steps.
 
+mod library;
 mod notices;
 mod past;
 
@@ -11,6 +12,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+pub use library::{for_mail, keep_fetching, library};
 pub use notices::{ask_move, keep_sign_ups, welcome};
 pub use past::Past;
 
@@ -149,14 +151,14 @@ impl Desk {
 
 /// Reads content, publishes it with the archive of the `past` in memory and, with `out`, on disk.
 pub async fn publish_once(desk: &Desk, past: &Past, out: Option<&Path>) -> anyhow::Result<()> {
-    let (config, templates_now, out) = (desk.config.clone(), desk.clock.now(), out.map(Path::to_owned));
+    let (config, now, out) = (desk.config.clone(), desk.clock.now(), out.map(Path::to_owned));
     let past = past.issues();
+    let (library, faults) = library(&config, &desk.store).await?;
+    for fault in &faults.0 {
+        tracing::warn!(code = fault.code, "{fault}");
+    }
     let (site, archive, changed) = tokio::task::spawn_blocking(move || -> anyhow::Result<_> {
-        let (library, faults) = content::load(&config);
-        for fault in &faults.0 {
-            tracing::warn!(code = fault.code, "{fault}");
-        }
-        let (site, archive) = feed::publish_with(&config, &library, &past, templates_now)?;
+        let (site, archive) = feed::publish_with(&config, &library, &past, now)?;
         let changed = out.map(|out| feed::write(&site, &out)).transpose()?.unwrap_or_default();
         Ok((site, archive, changed))
     })
@@ -168,13 +170,14 @@ pub async fn publish_once(desk: &Desk, past: &Past, out: Option<&Path>) -> anyho
     Ok(())
 }
 
-/// What the site is made of: a number that changes with the content folder, and the minute, because an Article becomes visible at its date
-/// without any file changing.
-pub type Look = (u64, i64);
+/// What the site is made of: a number that changes with the content folder, one that changes with what was imported, and the minute, because an
+/// Article becomes visible at its date without anything changing.
+pub type Look = (u64, i64, i64);
 
 /// Looks at what the site is made of. To be done before it is read, so that a change meanwhile is seen by the next look.
-pub fn look(desk: &Desk) -> Look {
-    (content::fingerprint(&desk.config), desk.clock.now().secs() / 60)
+pub async fn look(desk: &Desk) -> Look {
+    let imported = if desk.config.sources.is_empty() { Ok(0) } else { desk.store.imported_stamp().await };
+    (content::fingerprint(&desk.config), imported.unwrap_or_default(), desk.clock.now().secs() / 60)
 }
 
 /// Publishes again whenever the content folder, what is visible at this hour, or what was sent is not as it was at the `last` look.
@@ -186,7 +189,7 @@ pub async fn keep_published(
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
     while !stopped_within(&stop, CONTENT_LOOK).await {
-        let seen = look(&desk);
+        let seen = look(&desk).await;
         let has_news = past.look(&desk).await;
         if seen != last || has_news {
             last = seen;
@@ -352,15 +355,15 @@ async fn freeze_digest(
     hold: Option<String>,
     now: Timestamp,
 ) -> anyhow::Result<RunResult> {
-    let config = desk.config.clone();
-    let (library, faults) = tokio::task::spawn_blocking(move || content::load(&config)).await?;
+    let (library, faults) = library(&desk.config, &desk.store).await?;
     if faults.errors() > 0 {
         tracing::warn!(errors = faults.errors(), "some articles cannot be read; the issue is made from the others");
     }
-    let planned = match digest::plan(&desk.config, &desk.store, digest, &library, run.due, now).await? {
+    let mut planned = match digest::plan(&desk.config, &desk.store, digest, &library, run.due, now).await? {
         Ok(planned) => planned,
         Err(reason) => return Ok(RunResult::Nothing(reason)),
     };
+    for_mail(&mut planned);
     let number = desk.store.next_number(Some(&digest.id)).await?;
     let (press_desk, recipe) = (desk.clone(), digest.clone());
     let draft = tokio::task::spawn_blocking(move || {

@@ -3,14 +3,25 @@
 use super::args::BuildArgs;
 use super::output::{count, duration};
 use super::{Context, Exit, Failure};
-use crate::app::Stopwatch;
-use crate::{content, feed};
+use std::sync::Arc;
+
+use crate::app::{App, Stopwatch};
+use crate::{content, feed, template, worker};
 
 /// Publishes what can be read; broken articles are named and make the exit code 3.
-pub fn run(context: &Context, args: &BuildArgs) -> Result<Exit, Failure> {
+pub async fn run(context: &Context, args: &BuildArgs) -> Result<Exit, Failure> {
     let watch = Stopwatch::start();
     let config = context.config()?;
-    let (library, faults) = content::load(&config);
+    // Without sources there is nothing in the store that a build needs, and it may run where there is none.
+    let (config, (library, faults)) = if config.sources.is_empty() {
+        let loaded = content::load(&config);
+        (Arc::new(config), loaded)
+    } else {
+        let templates = template::load(&config.templates_dir)?;
+        let app = App::open(config, templates, context.clock.clone()).await?;
+        let loaded = worker::library(&app.config, &app.store).await?;
+        (app.config.clone(), loaded)
+    };
     context.out.faults(&faults);
     let now = context.clock.now();
     let site = feed::publish(&config, &library, now)?;

@@ -10,8 +10,8 @@ use crate::config::Config;
 use crate::inbox::Inbox;
 use crate::model::relay::TlsMode;
 use crate::model::{Fault, Relay};
-use crate::worker::Role;
-use crate::{content, template};
+use crate::template;
+use crate::worker::{self, Role};
 
 /// Where the inbox listens when the configuration names no relay on this machine.
 const INBOX: &str = "127.0.0.1:2525";
@@ -26,11 +26,11 @@ pub async fn run(context: &Context, args: DevArgs) -> Result<Exit, Failure> {
     let inbox = bind_inbox(context, &config).await?;
     confine(&mut config, inbox.addr());
     let templates = template::load(&config.templates_dir)?;
-    let (library, faults) = content::load(&config);
-    context.out.faults(&faults);
-    let articles = library.live(context.clock.now()).count() as u64;
     let feeds: u64 = config.feeds.iter().map(|feed| feed.formats.len() as u64).sum();
     let app = App::open(config, templates, context.clock.clone()).await?;
+    let (library, faults) = worker::library(&app.config, &app.store).await?;
+    context.out.faults(&faults);
+    let articles = library.live(context.clock.now()).count() as u64;
     let out = context.out;
     let listening = |address: SocketAddr| {
         out.say(format!("http://{address}"));

@@ -1,6 +1,7 @@
 //! Arguments, output, exit codes: one file a command.
 
 mod args;
+mod article;
 mod bounce;
 mod build;
 mod check;
@@ -8,6 +9,7 @@ mod deliver;
 mod dev;
 mod dkim;
 mod doctor;
+mod feeds;
 mod import;
 mod init;
 mod issues;
@@ -20,6 +22,8 @@ pub mod report;
 mod run;
 mod schedule;
 mod send;
+mod source_add;
+mod sources;
 mod standing;
 mod subscribers;
 mod suppressions;
@@ -226,12 +230,14 @@ fn dispatch(context: &Context, command: Command) -> Result<Exit, Failure> {
             Command::Init(args) => init::run(context, args),
             Command::New(args) => new::run(context, &args),
             Command::Check => check::run(context),
-            Command::Build(args) => build::run(context, &args),
+            Command::Build(args) => build::run(context, &args).await,
             Command::Preview(args) => preview::run(context, args).await,
             Command::Send(args) => send::run(context, args).await,
             Command::Issues(args) => issues::run(context, args).await,
             Command::Subscribers(args) => subscribers::run(context, args).await,
             Command::Lists => lists::run(context).await,
+            Command::Sources(args) => sources::run(context, args).await,
+            Command::Import(args) => article::run(context, args).await,
             Command::Schedule(args) => schedule::run(context, &args),
             Command::Suppressions(args) => suppressions::run(context, args).await,
             Command::Links(args) => links::run(context, args).await,

@@ -12,7 +12,7 @@ const CLIPPED_AT: usize = 102 * 1024;
 /// Writes issue.html, issue.txt and issue.eml and prints their sizes. Articles that went out before are shown again.
 pub async fn run(context: &Context, args: PreviewArgs) -> Result<Exit, Failure> {
     let app = context.app().await?;
-    let (target, library) = target::find(context, &app, &args.name)?;
+    let (target, library) = target::find(context, &app, &args.name).await?;
     let draft = match target::freeze(&app, &target, &library, &[], true).await? {
         Ok(draft) => draft,
         Err(reason) => {

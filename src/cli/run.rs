@@ -8,8 +8,8 @@ use crate::worker::Role;
 /// Runs until SIGTERM or SIGINT, then drains.
 pub async fn run(context: &Context, args: &RunArgs) -> Result<Exit, Failure> {
     let roles = args.roles.iter().map(|name| parse_role(name)).collect::<Result<Vec<_>, _>>()?;
-    if roles.iter().all(|role| matches!(role, Role::Fetch | Role::Bounce)) {
-        let hint = "this version does web, schedule and send; fetch and bounce are taken with them and do nothing yet";
+    if roles.iter().all(|role| matches!(role, Role::Bounce)) {
+        let hint = "this version does web, schedule, fetch and send; bounce is taken with them and does nothing yet";
         return Err(Failure::usage(format!("there is nothing to do for {}", args.roles.join(", ")), hint));
     }
     // Before the store is opened, which may take a moment: whoever stops the service meanwhile wants a clean end too.

@@ -14,7 +14,7 @@ const PAGE: u32 = 1000;
 /// Test, dry run, schedule or send, as the flags say.
 pub async fn run(context: &Context, args: SendArgs) -> Result<Exit, Failure> {
     let app = context.app().await?;
-    let (target, library) = target::find(context, &app, &args.name)?;
+    let (target, library) = target::find(context, &app, &args.name).await?;
     let lists = target::parse_lists(&app, &args.lists)?;
     let to = args.to.as_deref().map(suppressions::parse).transpose()?;
     let at = args.at.as_deref().map(|text| when::parse(text, app.config.site.timezone, app.clock.now()));

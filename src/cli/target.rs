@@ -7,7 +7,7 @@ use super::{Context, Exit, Failure};
 use crate::app::App;
 use crate::digest::{self, Choice, Draft, Planned, Press};
 use crate::model::{Article, ArticleState, Condition, Digest, Fault, Library, ListId, Segment};
-use crate::{content, preflight};
+use crate::{import, preflight, worker};
 
 /// What a name on the command line means.
 pub enum Target {
@@ -18,8 +18,8 @@ pub enum Target {
 }
 
 /// Finds a Digest or an Article by name. Faults of other articles are shown and do not stand in the way.
-pub fn find(context: &Context, app: &App, name: &str) -> Result<(Target, Library), Failure> {
-    let (library, faults) = content::load(&app.config);
+pub async fn find(context: &Context, app: &App, name: &str) -> Result<(Target, Library), Failure> {
+    let (library, faults) = worker::library(&app.config, &app.store).await?;
     context.out.faults(&faults);
     if let Some(digest) = app.config.digest(name) {
         return Ok((Target::Digest(Box::new(digest.clone())), library));
@@ -59,7 +59,8 @@ pub async fn freeze(
                 }
             }
             match planned {
-                Ok(planned) => {
+                Ok(mut planned) => {
+                    worker::for_mail(&mut planned);
                     let number = app.store.next_number(Some(&recipe.id)).await?;
                     Ok(Ok(press.digest(&recipe, &planned, number)?))
                 }
@@ -68,7 +69,8 @@ pub async fn freeze(
         }
         Target::Letter(article) => {
             let lists = if lists.is_empty() { letter_lists(app, article)? } else { lists.to_vec() };
-            Ok(Ok(press.letter(article, &lists)?))
+            let imported = article.origin.is_some().then(|| Arc::new(import::for_mail(article)));
+            Ok(Ok(press.letter(imported.as_ref().unwrap_or(article), &lists)?))
         }
     }
 }

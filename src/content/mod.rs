@@ -79,14 +79,60 @@ pub fn fingerprint(config: &Config) -> u64 {
     hasher.finish()
 }
 
+/// An article that is to become a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewArticle {
+    /// Title.
+    pub title: String,
+    /// Its day.
+    pub date: chrono::NaiveDate,
+    /// A summary, or nothing.
+    pub description: String,
+    /// Who wrote it; the site's author when nobody is named.
+    pub authors: Vec<String>,
+    /// Where it stands on the web already.
+    pub canonical_url: Option<String>,
+    /// When it differs from the site's.
+    pub language: Option<String>,
+    /// Markdown.
+    pub body: String,
+}
+
 /// The bytes of a new article file with front matter, and its file name: `2026-11-22-first-issue.md`.
 pub fn scaffold(title: &str, date: chrono::NaiveDate) -> (String, String) {
-    let title = title.split_whitespace().collect::<Vec<_>>().join(" ");
+    let front = vec![("description", text("")), ("tags", "[]".to_owned()), ("draft", "false".to_owned())];
+    file(title, date, front, "")
+}
+
+/// An article as a file, and the file's name.
+pub fn file_of(article: &NewArticle) -> (String, String) {
+    let mut front = vec![("description", text(&article.description))];
+    if !article.authors.is_empty() {
+        let authors: Vec<String> = article.authors.iter().map(|author| text(author)).collect();
+        front.push(("authors", format!("[{}]", authors.join(", "))));
+    }
+    front.extend(article.canonical_url.as_ref().map(|url| ("canonical_url", text(url))));
+    front.extend(article.language.as_ref().map(|language| ("language", text(language))));
+    front.extend([("tags", "[]".to_owned()), ("draft", "false".to_owned())]);
+    file(&article.title, article.date, front, &format!("{}\n", article.body.trim()))
+}
+
+fn file(title: &str, date: chrono::NaiveDate, front: Vec<(&str, String)>, body: &str) -> (String, String) {
+    let title = one_line(title);
     let slug = match paths::slugify(&title) {
         slug if slug.is_empty() => "untitled".to_owned(),
         slug => slug,
     };
-    let quoted = toml::Value::String(title);
-    let body = format!("+++\ntitle = {quoted}\ndate = {date}\ndescription = \"\"\ntags = []\ndraft = false\n+++\n\n");
-    (body, format!("{date}-{slug}.md"))
+    let title = if title.is_empty() { "Untitled".to_owned() } else { title };
+    let front: String = front.into_iter().map(|(key, value)| format!("{key} = {value}\n")).collect();
+    (format!("+++\ntitle = {}\ndate = {date}\n{front}+++\n\n{body}", text(&title)), format!("{date}-{slug}.md"))
+}
+
+/// A value of front matter, on one line.
+fn text(value: &str) -> String {
+    toml::Value::String(one_line(value)).to_string()
+}
+
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }

@@ -66,7 +66,7 @@ fn entry(site: &Site, article: &Arc<Article>, now: Timestamp) -> Entry {
     let permalink = article.origin.is_none();
     let page = Url::parse(&url).ok();
     Entry {
-        id: if permalink { url.clone() } else { foreign_id(site, &article.id.0) },
+        id: if permalink { url.clone() } else { foreign_id(site, article) },
         permalink,
         title: title(article),
         summary: line(&article.summary),
@@ -150,10 +150,12 @@ pub(super) fn media_type(path: &str) -> Option<&'static str> {
 }
 
 /// A source's own id when it is an address, so that readers of both feeds see the entry once; else one made of it.
-fn foreign_id(site: &Site, id: &str) -> String {
+fn foreign_id(site: &Site, article: &Article) -> String {
+    let prefix = article.origin.as_ref().map(|origin| format!("{}:", origin.source)).unwrap_or_default();
+    let id = article.id.0.strip_prefix(&prefix).unwrap_or(&article.id.0);
     let known = ["http:", "https:", "tag:", "urn:"].iter().any(|scheme| id.starts_with(scheme));
     let fits = id.bytes().all(|b| b.is_ascii_alphanumeric() || b";/?:@&=+$.-_!~*'()%,#".contains(&b));
-    if known && fits && Url::parse(id).is_ok() { id.to_owned() } else { tag_id(site, id) }
+    if known && fits && Url::parse(id).is_ok() { id.to_owned() } else { tag_id(site, &article.id.0) }
 }
 
 /// `tag:example.org,2026:letter/hello.md` (RFC 4151).

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use chrono::{DateTime, Datelike as _, Timelike as _};
 
+use super::reader::Feed;
 use crate::model::Timestamp;
+use crate::store::sources::Asked;
 
 /// However long a Source would have us wait, it is asked once a day.
 pub const WAIT_MAX: Duration = Duration::from_secs(24 * 3_600);
@@ -39,6 +41,45 @@ impl Wishes {
             Err(_) => at(text).map(|at| at.since(now)),
         });
         Self { max_age: get("cache-control").and_then(max_age), expires: get("expires").and_then(at), retry_after, ..Self::default() }
+    }
+}
+
+/// The first letters of the days of the week, from Monday.
+const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
+
+impl Wishes {
+    /// Adds what the feed itself says.
+    pub fn of_feed(&mut self, feed: &Feed) {
+        self.ttl = feed.ttl_minutes.map(|minutes| Duration::from_secs(u64::from(minutes) * 60));
+        self.skip_hours = feed.skip_hours.iter().map(|hour| u32::from(*hour)).collect();
+        let day = |name: &String| {
+            let name = name.trim().to_lowercase();
+            DAYS.iter().position(|day| name.starts_with(day)).and_then(|day| u32::try_from(day).ok())
+        };
+        self.skip_days = feed.skip_days.iter().filter_map(day).collect();
+    }
+
+    /// What the feed itself says, as the store keeps it: "unchanged" does not say it again.
+    pub fn rests(&self) -> String {
+        let rests = (self.ttl.map(|ttl| ttl.as_secs()), &self.skip_hours, &self.skip_days);
+        serde_json::to_string(&rests).unwrap_or_default()
+    }
+
+    /// Adds what the feed said when it was read last.
+    pub fn rest_as(&mut self, rests: Option<&str>) {
+        let read = rests.and_then(|rests| serde_json::from_str::<(Option<u64>, Vec<u32>, Vec<u32>)>(rests).ok());
+        if let Some((ttl, hours, days)) = read {
+            (self.ttl, self.skip_hours, self.skip_days) = (ttl.map(Duration::from_secs), hours, days);
+        }
+    }
+}
+
+/// When a Source is asked again after this; `failures` came in a row before it.
+pub fn next(every: Duration, wishes: &Wishes, asked: &Asked, failures: i64, roll: f64, now: Timestamp) -> Timestamp {
+    if asked.failed {
+        after_failure(every, wishes, u32::try_from(failures).unwrap_or_default().saturating_add(1), roll, now)
+    } else {
+        after_answer(every, wishes, roll, now)
     }
 }
 

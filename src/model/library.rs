@@ -14,11 +14,22 @@ pub struct Library {
 
 impl Library {
     /// Orders `articles` newest first (equal dates by id) and keeps the first of each id.
-    pub fn new(mut articles: Vec<Article>) -> Self {
+    pub fn new(articles: Vec<Article>) -> Self {
+        Self::ordered(articles.into_iter().map(Arc::new).collect())
+    }
+
+    fn ordered(mut articles: Vec<Arc<Article>>) -> Self {
         articles.sort_by(|a, b| b.published_at().cmp(&a.published_at()).then_with(|| a.id.cmp(&b.id)));
         let mut seen = HashSet::with_capacity(articles.len());
         articles.retain(|article| seen.insert(article.id.clone()));
-        Self { articles: Arc::new(articles.into_iter().map(Arc::new).collect()) }
+        Self { articles: Arc::new(articles) }
+    }
+
+    /// This Library and more Articles.
+    pub fn with(self, more: Vec<Article>) -> Self {
+        let mut all = Arc::unwrap_or_clone(self.articles);
+        all.extend(more.into_iter().map(Arc::new));
+        Self::ordered(all)
     }
 
     /// Every Article, drafts and all.

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::sql::{CHUNK, Tx, args, in_list, pieces, value_rows};
+use super::sql::{CHUNK_IN_ORDER, Tx, args, in_list, pieces, value_rows};
 use super::{Result, Store, StoreError};
 use crate::model::Timestamp;
 
@@ -49,8 +49,45 @@ pub struct Arrival {
     pub canonical: Option<String>,
     /// Its text as a key.
     pub content: Option<String>,
-    /// The Article as JSON.
-    pub article: String,
+    /// Hash of the entry as it came.
+    pub facts: String,
+    /// The Article as JSON; of a known one `None` leaves it as it is.
+    pub article: Option<String>,
+}
+
+/// What became of the entries of one fetch.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Taken {
+    /// New Articles.
+    pub new: u64,
+    /// Articles with new words.
+    pub changed: u64,
+    /// New entries that wait for the editor.
+    pub held: u64,
+    /// New entries a filter left out.
+    pub dropped: u64,
+    /// New entries that another Source had already.
+    pub merged: u64,
+}
+
+impl Taken {
+    /// Whether anything came.
+    pub const fn is_something(&self) -> bool {
+        self.new + self.changed + self.held + self.dropped + self.merged > 0
+    }
+
+    /// In words: "2 new, 1 held".
+    pub fn words(&self) -> String {
+        let all = [
+            (self.new, "new"),
+            (self.changed, "changed"),
+            (self.held, "held"),
+            (self.dropped, "left out"),
+            (self.merged, "known from elsewhere"),
+        ];
+        let said: Vec<String> = all.into_iter().filter(|(n, _)| *n > 0).map(|(n, word)| format!("{n} {word}")).collect();
+        if said.is_empty() { "nothing new".to_owned() } else { said.join(", ") }
+    }
 }
 
 /// What is kept of an entry.
@@ -75,45 +112,39 @@ pub struct Imported {
 type Columns = (i64, String, i64, Option<String>, i64, i64, String);
 
 impl Store {
-    /// Which of these keys a Source's entries are known by.
-    pub async fn known_keys(&self, source: &str, keys: &[String]) -> Result<HashMap<String, i64>> {
+    /// The entries of a Source that are known by these keys: key → number and hash.
+    pub async fn known_keys(&self, source: &str, keys: &[String]) -> Result<HashMap<String, (i64, String)>> {
         let mut tx = self.engine.read().await?;
         let mut known = HashMap::new();
-        for keys in pieces(keys, CHUNK) {
+        for keys in pieces(keys, CHUNK_IN_ORDER) {
             let mut args = args![source];
             let list = in_list(&mut args, keys.iter().map(String::as_str));
-            let sql = format!("SELECT key, imported_id FROM imported_keys WHERE source_id = $1 AND key IN ({list})");
-            known.extend(tx.rows::<(String, i64)>(sql, args).await?);
+            let sql = format!(
+                "SELECT k.key, k.imported_id, i.facts FROM imported_keys k JOIN imported i ON i.id = k.imported_id
+                 WHERE k.source_id = $1 AND k.key IN ({list})"
+            );
+            known.extend(tx.rows::<(String, i64, String)>(sql, args).await?.into_iter().map(|(key, id, facts)| (key, (id, facts))));
         }
         Ok(known)
     }
 
-    /// The entry of another Source that has this address, or this text, and is an Article.
-    pub async fn same_elsewhere(&self, source: &str, canonical: Option<&str>, content: Option<&str>) -> Result<Option<(i64, String)>> {
-        let sql = "SELECT id, source_id FROM imported WHERE source_id <> $1 AND state = 0 AND (canonical = $2 OR content = $3) ORDER BY id LIMIT 1";
-        self.engine.read().await?.row(sql, args![source, canonical, content]).await
+    /// Entries by their numbers.
+    pub async fn imported_by_number(&self, numbers: &[i64]) -> Result<Vec<Imported>> {
+        let mut tx = self.engine.read().await?;
+        let mut found = Vec::with_capacity(numbers.len());
+        for numbers in pieces(numbers, CHUNK_IN_ORDER) {
+            let mut args = args![];
+            let list = in_list(&mut args, numbers.iter().copied());
+            let sql = format!("SELECT id, source_id, state, reason, is_news, seen_at, article FROM imported WHERE id IN ({list})");
+            found.extend(tx.rows::<Columns>(sql, args).await?);
+        }
+        found.into_iter().map(imported).collect()
     }
 
-    /// Keeps what one fetch brought, in one transaction: new entries with their keys, and new words of known ones. How many are new, and how many changed.
-    pub async fn keep_arrivals(&self, source: &str, arrivals: &[Arrival], now: Timestamp) -> Result<(u64, u64)> {
-        let (mut new, mut changed) = (0, 0);
-        let mut tx = self.engine.write().await?;
-        for arrival in arrivals {
-            let id = match arrival.known {
-                Some(id) => {
-                    let sql = "UPDATE imported SET article = $2, changed_at = $3 WHERE id = $1 AND article <> $2";
-                    changed += tx.run(sql, args![id, arrival.article.as_str(), now]).await?;
-                    id
-                }
-                None => {
-                    new += 1;
-                    insert(&mut tx, source, arrival, now).await?
-                }
-            };
-            keep_keys(&mut tx, source, id, &arrival.keys).await?;
-        }
-        tx.commit().await?;
-        Ok((new, changed))
+    /// A number that changes with what was imported.
+    pub async fn imported_stamp(&self) -> Result<i64> {
+        let row: Option<(Option<i64>,)> = self.engine.read().await?.row("SELECT MAX(changed_at) FROM imported", args![]).await?;
+        Ok(row.and_then(|(at,)| at).unwrap_or_default())
     }
 
     /// What these Sources brought and became an Article, the newest first, at most `limit`.
@@ -148,6 +179,15 @@ impl Store {
         Ok(approved)
     }
 
+    /// Leaves out what was held. How many.
+    pub async fn drop_held(&self, source: &str, now: Timestamp) -> Result<u64> {
+        let mut tx = self.engine.write().await?;
+        let sql = "UPDATE imported SET state = 2, reason = 'the editor left it out', changed_at = $2 WHERE source_id = $1 AND state = 1";
+        let dropped = tx.run(sql, args![source, now]).await?;
+        tx.commit().await?;
+        Ok(dropped)
+    }
+
     /// How many entries of each Source stand how: `(source, state, count)`.
     pub async fn imported_counts(&self) -> Result<Vec<(String, ImportState, u64)>> {
         let sql = "SELECT source_id, state, COUNT(*) FROM imported GROUP BY source_id, state ORDER BY source_id, state";
@@ -156,14 +196,70 @@ impl Store {
     }
 }
 
-async fn insert(tx: &mut Tx, source: &str, arrival: &Arrival, now: Timestamp) -> Result<i64> {
+/// Keeps what one fetch brought: new entries with their keys, and new words of known ones.
+pub(super) async fn keep_arrivals(tx: &mut Tx, source: &str, arrivals: &[Arrival], now: Timestamp) -> Result<Taken> {
+    let mut taken = Taken::default();
+    for arrival in arrivals {
+        let id = match arrival.known {
+            Some(id) => {
+                taken.changed += update(tx, id, arrival, now).await?;
+                id
+            }
+            None => {
+                let (id, state) = insert(tx, source, arrival, now).await?;
+                match state {
+                    ImportState::Kept => taken.new += 1,
+                    ImportState::Held => taken.held += 1,
+                    ImportState::Dropped => taken.dropped += 1,
+                    ImportState::Merged => taken.merged += 1,
+                }
+                id
+            }
+        };
+        keep_keys(tx, source, id, &arrival.keys).await?;
+    }
+    Ok(taken)
+}
+
+async fn update(tx: &mut Tx, id: i64, arrival: &Arrival, now: Timestamp) -> Result<u64> {
+    let Some(article) = &arrival.article else {
+        tx.run("UPDATE imported SET facts = $2 WHERE id = $1 AND facts <> $3", args![id, arrival.facts.as_str(), arrival.facts.as_str()])
+            .await?;
+        return Ok(0);
+    };
+    let (canonical, content) = (arrival.canonical.as_deref(), arrival.content.as_deref());
+    let sql = "UPDATE imported SET article = $2, facts = $3, canonical = $4, content = $5, changed_at = $6 WHERE id = $1";
+    tx.run(sql, args![id, article.as_str(), arrival.facts.as_str(), canonical, content, now]).await
+}
+
+/// Makes the row of a new entry. One that another Source had first is no Article of its own.
+async fn insert(tx: &mut Tx, source: &str, arrival: &Arrival, now: Timestamp) -> Result<(i64, ImportState)> {
+    let (mut state, mut reason) = (arrival.state, arrival.reason.clone());
+    if state == ImportState::Kept
+        && let Some(first) = same_elsewhere(tx, source, arrival.canonical.as_deref(), arrival.content.as_deref()).await?
+    {
+        state = ImportState::Merged;
+        reason = Some(format!("{first} had it first"));
+    }
     let id = tx.numbers("imported", 1).await?;
-    let sql = "INSERT INTO imported (id, source_id, state, reason, is_news, canonical, content, seen_at, changed_at, article)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8, $9)";
-    let (reason, canonical, content) = (arrival.reason.as_deref(), arrival.canonical.as_deref(), arrival.content.as_deref());
-    let args = args![id, source, arrival.state.code(), reason, arrival.is_news, canonical, content, now, arrival.article.as_str()];
-    tx.run(sql, args).await?;
-    Ok(id)
+    let sql = "INSERT INTO imported (id, source_id, state, reason, is_news, canonical, content, facts, seen_at, changed_at, article)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
+    let (canonical, content) = (arrival.canonical.as_deref(), arrival.content.as_deref());
+    let (facts, article) = (arrival.facts.as_str(), arrival.article.as_deref().unwrap_or("{}"));
+    tx.run(sql, args![id, source, state.code(), reason, arrival.is_news, canonical, content, facts, now, now, article]).await?;
+    Ok((id, state))
+}
+
+/// The Source that has an Article with this address, or this text.
+async fn same_elsewhere(tx: &mut Tx, source: &str, canonical: Option<&str>, content: Option<&str>) -> Result<Option<String>> {
+    for (column, key) in [("canonical", canonical), ("content", content)] {
+        let Some(key) = key else { continue };
+        let sql = format!("SELECT source_id FROM imported WHERE {column} = $1 AND source_id <> $2 AND state = 0 ORDER BY id LIMIT 1");
+        if let Some((first,)) = tx.row::<(String,)>(sql, args![key, source]).await? {
+            return Ok(Some(first));
+        }
+    }
+    Ok(None)
 }
 
 /// A key stays with whoever had it first.

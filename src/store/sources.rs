@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::sql::args;
+use super::imported::{Arrival, Taken, keep_arrivals};
+use super::sql::{Tx, args};
 use super::{Result, Store, StoreError};
 use crate::model::Timestamp;
 
@@ -42,6 +43,8 @@ pub struct SourceRow {
     pub id: String,
     /// Its address as config.toml gave it last.
     pub url: String,
+    /// The feed that the page at this address names.
+    pub found: Option<String>,
     /// Where it says it is for good.
     pub moved_to: Option<String>,
     /// In so many answers in a row.
@@ -54,9 +57,11 @@ pub struct SourceRow {
     pub title: Option<String>,
     /// Its page for people.
     pub home: Option<String>,
+    /// What the feed says of when not to ask, as `import` keeps it.
+    pub rests: Option<String>,
     /// First fetch that brought entries, in microseconds.
     pub baseline_at: Option<i64>,
-    /// Last answer of any kind.
+    /// Last answer that was no failure.
     pub fetched_at: Option<i64>,
     /// Last that brought something.
     pub changed_at: Option<i64>,
@@ -77,33 +82,64 @@ impl SourceRow {
     }
 }
 
-/// What one fetch leaves behind.
+/// What one fetch leaves behind, beside entries.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Asked {
+    /// The address that answered.
+    pub url: String,
+    /// HTTP status, if there was an answer.
+    pub status: Option<u16>,
+    /// Validators went along.
+    pub is_conditional: bool,
+    /// Length of the body, unpacked.
+    pub bytes: usize,
     /// Validators of the answer; those of before stay when nothing came with them.
     pub etag: Option<String>,
     /// The other one.
     pub last_modified: Option<String>,
-    /// The answer's validators take the place of those of before, also when it has none.
+    /// A body was read: the answer's validators take the place of those of before, also when it has none.
     pub has_body: bool,
     /// As it calls itself.
     pub title: Option<String>,
     /// Its page for people.
     pub home: Option<String>,
+    /// The feed that its page names.
+    pub found: Option<String>,
     /// Where it says it is for good.
     pub moved_to: Option<String>,
+    /// What the feed says of when not to ask.
+    pub rests: Option<String>,
     /// It failed.
     pub failed: bool,
     /// It is gone for good.
     pub gone: bool,
-    /// It brought something new or changed.
-    pub changed: bool,
     /// What happened, in words.
     pub said: String,
 }
 
-const COLUMNS: &str =
-    "id, url, moved_to, moved_times, etag, last_modified, title, home, baseline_at, fetched_at, changed_at, next_at, failures, state, said";
+/// One request of the past.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, sqlx::FromRow)]
+pub struct AskRow {
+    /// When, in microseconds.
+    pub at: i64,
+    /// The address that answered.
+    pub url: String,
+    /// HTTP status, if there was an answer.
+    pub status: Option<i64>,
+    /// 1 when validators went along.
+    pub conditional: i64,
+    /// Length of the body, unpacked.
+    pub bytes: i64,
+    /// What happened.
+    pub said: String,
+    /// When it was to be asked again.
+    pub next_at: i64,
+}
+
+/// Requests that are remembered of each Source.
+const ASKS_MAX: u32 = 20;
+
+const COLUMNS: &str = "id, url, found, moved_to, moved_times, etag, last_modified, title, home, rests, baseline_at, fetched_at, changed_at, next_at, failures, state, said";
 
 impl Store {
     /// Makes a row for each Source of the configuration, `(id, address)`. One whose address is another is asked anew, without validators; what it brought stays.
@@ -111,7 +147,7 @@ impl Store {
         let mut tx = self.engine.write().await?;
         for &(id, url) in sources {
             let sql = "INSERT INTO sources (id, url, moved_times, next_at, failures, state) VALUES ($1, $2, 0, $3, 0, 'active')
-                 ON CONFLICT (id) DO UPDATE SET url = excluded.url, moved_to = NULL, moved_times = 0, etag = NULL, last_modified = NULL,
+                 ON CONFLICT (id) DO UPDATE SET url = excluded.url, found = NULL, moved_to = NULL, moved_times = 0, rests = NULL, etag = NULL, last_modified = NULL,
                      next_at = excluded.next_at, failures = 0, state = 'active', said = NULL WHERE sources.url <> excluded.url";
             tx.run(sql, args![id, url, now]).await?;
         }
@@ -128,18 +164,29 @@ impl Store {
         self.engine.read().await?.row(format!("SELECT {COLUMNS} FROM sources WHERE id = $1"), args![id]).await
     }
 
-    /// Takes up to `limit` Sources whose time has come, the longest waiting first; nobody else is given them for `lease`. One whose worker dies is given again
-    /// then, and not at a restart.
+    /// Takes up to `limit` Sources whose time has come, the longest waiting first; nobody else is given them for `lease`. One whose worker dies is given
+    /// again then, and not at a restart. The time until then is the proof of whoever has it.
     pub async fn claim_sources(&self, limit: u32, lease: Duration, now: Timestamp) -> Result<Vec<SourceRow>> {
         let mut tx = self.engine.write().await?;
         let sql =
             format!("SELECT {COLUMNS} FROM sources WHERE state = 'active' AND next_at <= $1 ORDER BY next_at LIMIT $2{}", tx.claimed());
-        let due: Vec<SourceRow> = tx.rows(sql, args![now, limit]).await?;
-        for source in &due {
-            tx.run("UPDATE sources SET next_at = $2 WHERE id = $1", args![source.id.as_str(), now.plus(lease)]).await?;
+        let mut due: Vec<SourceRow> = tx.rows(sql, args![now, limit]).await?;
+        for source in &mut due {
+            lend(&mut tx, source, lease, now).await?;
         }
         tx.commit().await?;
         Ok(due)
+    }
+
+    /// Takes one Source, due or not; whoever is asking it meanwhile asks in vain.
+    pub async fn claim_source(&self, id: &str, lease: Duration, now: Timestamp) -> Result<Option<SourceRow>> {
+        let mut tx = self.engine.write().await?;
+        let mut row: Option<SourceRow> = tx.row(format!("SELECT {COLUMNS} FROM sources WHERE id = $1{}", tx.locked()), args![id]).await?;
+        if let Some(source) = &mut row {
+            lend(&mut tx, source, lease, now).await?;
+        }
+        tx.commit().await?;
+        Ok(row)
     }
 
     /// When the next Source is due.
@@ -149,47 +196,97 @@ impl Store {
         Ok(row.and_then(|(at,)| at).map(Timestamp))
     }
 
-    /// Keeps what a fetch left behind, and when to ask again.
-    pub async fn record_asked(&self, id: &str, asked: &Asked, next_at: Timestamp, now: Timestamp) -> Result<()> {
+    /// Keeps what a fetch left behind and brought, and when to ask again, in one transaction: no entry is kept without the validators it came with,
+    /// nor they without it. Refused when somebody else has taken the Source since: then that one's answer counts, and no entry is new twice.
+    pub async fn keep_answer(
+        &self,
+        row: &SourceRow,
+        asked: &Asked,
+        arrivals: &[Arrival],
+        next_at: Timestamp,
+        now: Timestamp,
+    ) -> Result<Taken> {
+        let id = row.id.as_str();
         let mut tx = self.engine.write().await?;
-        let state = if asked.gone { SourceState::Gone } else { SourceState::Active };
-        let sql = "UPDATE sources SET
-                 etag = CASE WHEN $2 = 1 THEN $3 ELSE COALESCE($3, etag) END,
-                 last_modified = CASE WHEN $2 = 1 THEN $4 ELSE COALESCE($4, last_modified) END,
-                 title = COALESCE($5, title), home = COALESCE($6, home),
-                 moved_times = CASE WHEN $7 IS NULL THEN 0 WHEN moved_to = $7 THEN moved_times + 1 ELSE 1 END, moved_to = $7,
-                 failures = CASE WHEN $8 = 1 THEN failures + 1 ELSE 0 END,
-                 fetched_at = $9, changed_at = CASE WHEN $10 = 1 THEN $9 ELSE changed_at END,
-                 baseline_at = CASE WHEN $2 = 1 AND $8 = 0 THEN COALESCE(baseline_at, $9) ELSE baseline_at END,
-                 next_at = $11, said = $12, state = CASE WHEN state = 'active' THEN $13 ELSE state END
-             WHERE id = $1";
-        let (etag, last_modified, title) = (asked.etag.as_deref(), asked.last_modified.as_deref(), asked.title.as_deref());
-        let (home, moved_to) = (asked.home.as_deref(), asked.moved_to.as_deref());
-        let args = args![
-            id,
-            asked.has_body,
-            etag,
-            last_modified,
-            title,
-            home,
-            moved_to,
-            asked.failed,
-            now,
-            asked.changed,
-            next_at,
-            asked.said.as_str(),
-            state.word()
-        ];
-        tx.run(sql, args).await?;
-        tx.commit().await
+        let lent: Option<(i64,)> = tx.row(format!("SELECT next_at FROM sources WHERE id = $1{}", tx.locked()), args![id]).await?;
+        if lent != Some((row.next_at,)) {
+            return Err(StoreError::Fenced);
+        }
+        let taken = keep_arrivals(&mut tx, id, arrivals, now).await?;
+        record(&mut tx, id, asked, taken.is_something(), next_at, now).await?;
+        log(&mut tx, id, asked, &taken, next_at, now).await?;
+        tx.commit().await?;
+        Ok(taken)
     }
 
-    /// Pauses a Source, or lets it go on at once; false when there is none.
-    pub async fn set_source(&self, id: &str, state: SourceState, now: Timestamp) -> Result<bool> {
+    /// The last requests of a Source, the newest first.
+    pub async fn asks(&self, id: &str) -> Result<Vec<AskRow>> {
+        let sql = "SELECT at, url, status, conditional, bytes, said, next_at FROM source_asks WHERE source_id = $1 ORDER BY at DESC";
+        self.engine.read().await?.rows(sql, args![id]).await
+    }
+
+    /// Pauses a Source, or lets it go on when its time comes; false when there is none.
+    pub async fn set_source(&self, id: &str, state: SourceState) -> Result<bool> {
         let mut tx = self.engine.write().await?;
-        let sql = "UPDATE sources SET state = $2, next_at = $3, failures = 0 WHERE id = $1";
-        let changed = tx.run(sql, args![id, state.word(), now]).await?;
+        let changed = tx.run("UPDATE sources SET state = $2, failures = 0 WHERE id = $1", args![id, state.word()]).await?;
         tx.commit().await?;
         Ok(changed > 0)
     }
+}
+
+/// Until the lease ends. The microsecond that is added tells it from a lease that began at the same moment.
+async fn lend(tx: &mut Tx, source: &mut SourceRow, lease: Duration, now: Timestamp) -> Result<()> {
+    let until = now.plus(lease).0;
+    source.next_at = if until == source.next_at { until + 1 } else { until };
+    tx.run("UPDATE sources SET next_at = $2 WHERE id = $1", args![source.id.as_str(), source.next_at]).await.map(|_| ())
+}
+
+async fn record(tx: &mut Tx, id: &str, asked: &Asked, has_changed: bool, next_at: Timestamp, now: Timestamp) -> Result<()> {
+    let state = if asked.gone { SourceState::Gone } else { SourceState::Active };
+    let sql = "UPDATE sources SET
+             etag = CASE WHEN $2 = 1 THEN $3 ELSE COALESCE($3, etag) END,
+             last_modified = CASE WHEN $2 = 1 THEN $4 ELSE COALESCE($4, last_modified) END,
+             title = COALESCE($5, title), home = COALESCE($6, home), found = COALESCE($7, found),
+             moved_times = CASE WHEN $9 = 1 THEN moved_times WHEN $8 IS NULL THEN 0 WHEN moved_to = $8 THEN moved_times + 1 ELSE 1 END,
+             moved_to = CASE WHEN $9 = 1 THEN moved_to ELSE $8 END,
+             failures = CASE WHEN $9 = 1 THEN failures + 1 ELSE 0 END,
+             fetched_at = CASE WHEN $9 = 1 THEN fetched_at ELSE $10 END,
+             changed_at = CASE WHEN $11 = 1 THEN $10 ELSE changed_at END,
+             baseline_at = CASE WHEN $2 = 1 AND $9 = 0 THEN COALESCE(baseline_at, $10) ELSE baseline_at END,
+             next_at = $12, said = $13, state = CASE WHEN state = 'active' THEN $14 ELSE state END, rests = COALESCE($15, rests)
+         WHERE id = $1";
+    let (etag, last_modified, title) = (asked.etag.as_deref(), asked.last_modified.as_deref(), asked.title.as_deref());
+    let (home, found, moved_to) = (asked.home.as_deref(), asked.found.as_deref(), asked.moved_to.as_deref());
+    let said = asked.said.as_str();
+    let args = args![
+        id,
+        asked.has_body,
+        etag,
+        last_modified,
+        title,
+        home,
+        found,
+        moved_to,
+        asked.failed,
+        now,
+        has_changed,
+        next_at,
+        said,
+        state.word(),
+        asked.rests.as_deref()
+    ];
+    tx.run(sql, args).await.map(|_| ())
+}
+
+/// Notes the request, and forgets the oldest.
+async fn log(tx: &mut Tx, id: &str, asked: &Asked, taken: &Taken, next_at: Timestamp, now: Timestamp) -> Result<()> {
+    let said = if taken.is_something() { format!("{}: {}", asked.said, taken.words()) } else { asked.said.clone() };
+    let sql =
+        "INSERT INTO source_asks (source_id, at, url, status, conditional, bytes, said, next_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+         ON CONFLICT (source_id, at) DO UPDATE SET said = excluded.said";
+    let status = asked.status.map(u32::from);
+    tx.run(sql, args![id, now, asked.url.as_str(), status, asked.is_conditional, asked.bytes, said, next_at]).await?;
+    let sql = "DELETE FROM source_asks WHERE source_id = $1
+         AND at < (SELECT MIN(at) FROM (SELECT at FROM source_asks WHERE source_id = $2 ORDER BY at DESC LIMIT $3) AS newest)";
+    tx.run(sql, args![id, id, ASKS_MAX]).await.map(|_| ())
 }

@@ -7,10 +7,10 @@ use mail_parser::{Address, Message, MessageParser};
 
 use super::headers::{FRAME_CSP, MAIL_CSP};
 use super::{State, context, page};
-use crate::content;
 use crate::digest::{self, Choice, Planned, Press};
 use crate::inbox::Caught;
 use crate::model::{EmailAddress, Outcome, Subscriber, SubscriberId, Timestamp};
+use crate::worker;
 
 /// How many messages the list shows; the newest.
 const SHOWN: usize = 200;
@@ -107,11 +107,12 @@ async fn deliver(state: &State, id: &str) -> anyhow::Result<()> {
     let desk = state.desk.clone();
     let recipe = desk.config.digest(id).ok_or_else(|| anyhow::anyhow!("there is no digest {id}"))?.clone();
     let now = desk.clock.now();
+    let (library, _) = worker::library(&desk.config, &desk.store).await?;
     let draft = tokio::task::spawn_blocking(move || -> anyhow::Result<_> {
-        let (library, _) = content::load(&desk.config);
         match digest::choose(&desk.config, &recipe, &library, &Default::default(), now) {
             Choice::Articles(chosen) => {
-                let planned = Planned::of(&desk.config, chosen.articles, &recipe.lists);
+                let mut planned = Planned::of(&desk.config, chosen.articles, &recipe.lists);
+                worker::for_mail(&mut planned);
                 Ok(Press { config: &desk.config, templates: &desk.templates, now }.digest(&recipe, &planned, 1)?)
             }
             Choice::Nothing(reason) => anyhow::bail!("nothing to deliver: {reason}"),

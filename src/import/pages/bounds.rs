@@ -16,8 +16,9 @@ const ATTRIBUTES_MAX: usize = 48;
 const ATTRIBUTE_BYTES_MAX: usize = 16 * 1024;
 /// Open formatting elements (`<b>`, `<font>`, ...): each paragraph repeats all of them.
 const FORMATTING_MAX: u32 = 24;
-/// Elements of one page, counting the repeated ones. Articles have thousands; only whole books on one page have more.
-const ELEMENTS_MAX: usize = 250_000;
+/// Parts of one page: elements, counting the repeated ones, and special characters ([`is_special`]), each of which costs the parsers and
+/// serialisers behind this one microseconds. Articles have thousands; only whole books on one page have more.
+const PARTS_MAX: usize = 250_000;
 /// The heuristics compare the title with every heading: longer ones are cut off.
 const TITLE_BYTES_MAX: usize = 1024;
 /// How far up an end tag looks for its start.
@@ -35,7 +36,7 @@ const RAW: [&str; 8] = ["script", "style", "textarea", "title", "xmp", "iframe",
 /// The page with its depth, attributes and size bounded, without the content of scripts, styles and comments. JSON-LD is kept.
 pub fn tame(html: &str) -> Result<String, PageError> {
     let mut tamer =
-        Tamer { html, at: 0, out: String::with_capacity(html.len() / 2), open: Vec::new(), formatting: 0, foreign: 0, elements: 0 };
+        Tamer { html, at: 0, out: String::with_capacity(html.len() / 2), open: Vec::new(), formatting: 0, foreign: 0, parts: 0 };
     while tamer.at < html.len() {
         tamer.step()?;
     }
@@ -50,7 +51,7 @@ struct Tamer<'a> {
     open: Vec<&'a str>,
     formatting: u32,
     foreign: u32,
-    elements: usize,
+    parts: usize,
 }
 
 impl<'a> Tamer<'a> {
@@ -59,11 +60,10 @@ impl<'a> Tamer<'a> {
         let html = self.html;
         let rest = &html[self.at..];
         let Some(text) = memchr(b'<', rest.as_bytes()) else {
-            self.out.push_str(rest);
             self.at = html.len();
-            return Ok(());
+            return self.text(rest);
         };
-        self.out.push_str(&rest[..text]);
+        self.text(&rest[..text])?;
         self.at += text;
         let tag = &rest.as_bytes()[text..];
         match (tag.get(1), tag.get(2)) {
@@ -72,11 +72,17 @@ impl<'a> Tamer<'a> {
             (Some(b'/'), Some(letter)) if letter.is_ascii_alphabetic() => self.end_tag()?,
             (Some(letter), _) if letter.is_ascii_alphabetic() => self.start_tag()?,
             _ => {
-                self.out.push('<');
+                self.text("<")?;
                 self.at += 1;
             }
         }
         Ok(())
+    }
+
+    /// Copies text as it stands.
+    fn text(&mut self, text: &str) -> Result<(), PageError> {
+        self.out.push_str(text);
+        self.add(specials(text))
     }
 
     fn comment(&mut self) {
@@ -111,10 +117,11 @@ impl<'a> Tamer<'a> {
         for name in self.open.drain(lowest + found..) {
             self.foreign -= u32::from(is_foreign(name));
         }
-        if tag.is_one_of(&FORMATTING) {
-            self.formatting = self.formatting.saturating_sub(1);
-        }
+        // A start tag below the deepest level was dropped and not counted, so its end tag must not count down either.
         if self.open.len() < DEPTH_MAX {
+            if tag.is_one_of(&FORMATTING) {
+                self.formatting = self.formatting.saturating_sub(1);
+            }
             self.count(!tag.is_one_of(&FORMATTING))?;
             self.close(tag.name);
         }
@@ -139,10 +146,10 @@ impl<'a> Tamer<'a> {
         if kept {
             self.count(!formatting)?;
             self.formatting += u32::from(formatting);
-            self.copy_tag(start, &tag);
+            self.copy_tag(start, &tag)?;
         }
         if raw {
-            self.raw_text(&self.html[start..tag.end], tag.name, kept);
+            self.raw_text(&self.html[start..tag.end], tag.name, kept)?;
         } else if !void && !implied && (kept || self.open.len() >= DEPTH_MAX) {
             self.foreign += u32::from(is_foreign(tag.name));
             self.open.push(tag.name);
@@ -151,23 +158,30 @@ impl<'a> Tamer<'a> {
     }
 
     /// Copies a start tag without the attributes that are too many or too long.
-    fn copy_tag(&mut self, start: usize, tag: &Tag<'_>) {
+    fn copy_tag(&mut self, start: usize, tag: &Tag<'_>) -> Result<(), PageError> {
+        let begin = self.out.len();
         let mut from = start;
         for &(cut, end) in &tag.cuts {
             self.out.push_str(&self.html[from..cut]);
             from = end;
         }
         self.out.push_str(&self.html[from..tag.end]);
+        // Without the tag's own angle brackets.
+        self.add(specials(&self.out[begin..]).saturating_sub(2))
     }
 
     /// Counts an element and, where formatting elements are repeated, those.
     fn count(&mut self, repeats: bool) -> Result<(), PageError> {
-        self.elements += 1 + if repeats { self.formatting as usize } else { 0 };
-        if self.elements > ELEMENTS_MAX { Err(PageError::TooComplex) } else { Ok(()) }
+        self.add(1 + if repeats { self.formatting as usize } else { 0 })
+    }
+
+    fn add(&mut self, parts: usize) -> Result<(), PageError> {
+        self.parts += parts;
+        if self.parts > PARTS_MAX { Err(PageError::TooComplex) } else { Ok(()) }
     }
 
     /// Takes the content of a raw-text element up to its end tag; scripts and styles lose it unless it is JSON-LD.
-    fn raw_text(&mut self, tag: &str, name: &str, kept: bool) {
+    fn raw_text(&mut self, tag: &str, name: &str, kept: bool) -> Result<(), PageError> {
         let rest = &self.html[self.at..];
         let end = end_of_raw(rest, name);
         let content = match name.to_ascii_lowercase().as_str() {
@@ -176,13 +190,24 @@ impl<'a> Tamer<'a> {
             "title" => cut_off(&rest[..end], TITLE_BYTES_MAX),
             _ => &rest[..end],
         };
-        if kept {
-            self.out.push_str(content);
-            self.close(name);
-        }
         let after = &rest[end..];
         self.at += end + memchr(b'>', after.as_bytes()).map_or(after.len(), |end| end + 1);
+        if kept {
+            self.text(content)?;
+            self.close(name);
+        }
+        Ok(())
     }
+}
+
+/// How many characters of a text are read from a reference or written as one.
+fn specials(text: &str) -> usize {
+    text.bytes().filter(|&byte| is_special(byte)).count()
+}
+
+/// `&`, `<`, `>`, and the first byte of no-break spaces (and of a few signs that are rare enough not to matter).
+fn is_special(byte: u8) -> bool {
+    matches!(byte, b'&' | b'<' | b'>' | 0xC2)
 }
 
 fn is_foreign(name: &str) -> bool {
@@ -346,9 +371,31 @@ mod tests {
 
     #[test]
     fn formatting_left_open_cannot_multiply() {
-        let html = format!("{}{}", "<b><i><font size=1>".repeat(1000), "<p>x".repeat(10_000));
-        assert!(tamed(&html).matches("<b>").count() <= FORMATTING_MAX as usize);
-        assert!(matches!(tame(&"<p>x".repeat(300_000)), Err(PageError::TooComplex)));
+        let html = |paragraphs| format!("{}{}", "<b><i><font size=1>".repeat(1000), "<p>x".repeat(paragraphs));
+        let kept = tamed(&html(1000));
+        assert_eq!(["<b>", "<i>", "<font size=1>"].map(|tag| kept.matches(tag).count() as u32), [FORMATTING_MAX / 3; 3]);
+        // Each paragraph counts for itself and for all it repeats.
+        let paragraphs_max = (PARTS_MAX - FORMATTING_MAX as usize) / (FORMATTING_MAX as usize + 1);
+        assert_eq!(tamed(&html(paragraphs_max)).matches("<p>").count(), paragraphs_max);
+        assert_eq!(tame(&html(paragraphs_max + 1)), Err(PageError::TooComplex));
+        assert_eq!(tame(&"<p>x".repeat(300_000)), Err(PageError::TooComplex));
+    }
+
+    #[test]
+    fn formatting_below_the_deepest_level_does_not_make_room_for_more() {
+        let below = format!("{}{}{}", "<div>".repeat(100), "<b></b>".repeat(100), "</div>".repeat(100));
+        let html: String = (0..40).map(|n| format!("<div>{}</div>{below}", format!("<font size={n}>").repeat(24))).collect();
+        assert_eq!(tamed(&html).matches("<font").count(), FORMATTING_MAX as usize);
+    }
+
+    #[test]
+    fn characters_that_cost_more_than_others_are_counted() {
+        for piece in ["&amp;", "&", "x>", "< ", "\u{a0}", "&#1072;"] {
+            assert_eq!(tamed(&piece.repeat(PARTS_MAX)).len(), piece.len() * PARTS_MAX);
+            assert_eq!(tame(&piece.repeat(PARTS_MAX + 1)), Err(PageError::TooComplex), "{piece}");
+            let attributes = format!("<img alt='{}'>", piece.repeat(1000)).repeat(PARTS_MAX / 1000);
+            assert_eq!(tame(&attributes), Err(PageError::TooComplex), "{piece}");
+        }
     }
 
     #[test]

@@ -65,8 +65,8 @@ pub enum PageError {
     /// More than [`INPUT_BYTES_MAX`].
     #[error("the page is larger than 10 MiB")]
     TooLarge,
-    /// More elements than any page for people has.
-    #[error("the page has too many elements")]
+    /// More elements and special characters than any page for people has.
+    #[error("the page has too many elements or special characters")]
     TooComplex,
     /// Nothing on the page reads like an article.
     #[error("no article was found on the page")]
@@ -162,6 +162,12 @@ fn extract_flat(source: &str, base: Option<&Url>) -> Result<Page, PageError> {
 pub fn html_to_markdown(html: &str, base: Option<&Url>) -> Result<String, PageError> {
     let tree = sanitize::sanitize_tree(html, &Rules { profile: Profile::Archive, base, images: true })?;
     Ok(markdown::markdown(&tree))
+}
+
+/// Sanitised HTML, and its text.
+pub fn clean(html: &str, rules: &Rules<'_>) -> Result<(String, String), PageError> {
+    let tree = sanitize::sanitize_tree(html, rules)?;
+    Ok((recheck::html_of(&tree), text::text(&tree)))
 }
 
 /// HTML as plain text.

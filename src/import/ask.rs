@@ -1,0 +1,234 @@
+//! One request and what the answer is: nothing new, a feed, a page, gone, or a failure.
+
+use url::Url;
+
+use super::article::is_web;
+use super::patience::Wishes;
+use super::reader::Feed;
+use super::{Importer, pages, reader};
+use crate::fetch::{HeaderMap, HeaderName, HeaderValue, Response};
+use crate::model::source::{Source, SourceKind};
+use crate::store::sources::{Asked, SourceRow};
+
+/// Answers in a row that must say the same new address before we ask there.
+const MOVED_TIMES: i64 = 3;
+/// Failures in a row after which the address of config.toml is tried again.
+const MOVED_FAILURES: i64 = 5;
+/// What we would like best. Feeds come first, because one address may serve both.
+const ACCEPT: &str = "application/atom+xml, application/rss+xml, application/feed+json, application/rdf+xml, application/xml;q=0.9, text/xml;q=0.9, text/html;q=0.7, */*;q=0.5";
+
+/// What an answer brought.
+pub(super) enum Brought {
+    /// Nothing that has to be looked at.
+    Nothing,
+    /// A feed, and the address it came from.
+    Feed(Box<Feed>, Url),
+    /// A page that is itself the article, and its address.
+    Page(Box<pages::Page>, Url),
+}
+
+/// An answer, judged.
+pub(super) struct Answer {
+    pub asked: Asked,
+    pub wishes: Wishes,
+    pub brought: Brought,
+}
+
+impl Importer {
+    /// Asks a Source, and the feed its page names where it is one.
+    pub(super) async fn request(&self, source: &Source, row: &SourceRow) -> Answer {
+        let (url, is_moved) = address(source, row);
+        let is_page = source.kind == SourceKind::Page;
+        if is_page && let Some(refused) = self.refused_by_robots(&url).await {
+            return failed(Asked { url: url.into(), ..Asked::default() }, Wishes::default(), refused);
+        }
+        let answer = self.get(&url, row).await;
+        let response = match answer {
+            Ok(response) => response,
+            Err((asked, said)) => return failed(asked, Wishes::default(), said),
+        };
+        let mut answer = self.judged(source, row, response).await;
+        // Once it is asked where it moved to, nothing tells of the move any more.
+        if is_moved && answer.asked.moved_to.is_none() && !answer.asked.failed {
+            answer.asked.moved_to.clone_from(&row.moved_to);
+        }
+        answer
+    }
+
+    /// A conditional request, when there is anything to compare with.
+    async fn get(&self, url: &Url, row: &SourceRow) -> Result<Response, (Asked, String)> {
+        let headers = headers(row);
+        let is_conditional = headers.contains_key("if-none-match") || headers.contains_key("if-modified-since");
+        let response = self.fetch.get_if(url, headers).await;
+        response.map_err(|error| (Asked { url: url.to_string(), is_conditional, ..Asked::default() }, error.to_string()))
+    }
+
+    async fn judged(&self, source: &Source, row: &SourceRow, response: Response) -> Answer {
+        let now = self.clock.now();
+        let mut wishes = Wishes::of_headers(|name| header(&response, name), now);
+        let mut asked = Asked {
+            url: response.url.to_string(),
+            status: Some(response.status),
+            is_conditional: row.etag.is_some() || row.last_modified.is_some(),
+            bytes: response.body.len(),
+            etag: response.headers.get("etag").map(kept),
+            last_modified: response.headers.get("last-modified").map(kept),
+            moved_to: response.moved.as_ref().map(Url::to_string),
+            ..Asked::default()
+        };
+        match response.status {
+            304 => {
+                wishes.rest_as(row.rests.as_deref());
+                asked.said = "unchanged".to_owned();
+                Answer { asked, wishes, brought: Brought::Nothing }
+            }
+            410 => {
+                asked.gone = true;
+                failed(asked, wishes, "gone for good (410)".to_owned())
+            }
+            200 | 203 | 226 => self.body(source, row, response, asked, wishes).await,
+            status => failed(asked, wishes, refusal(status)),
+        }
+    }
+
+    /// Reads a body as what it is.
+    async fn body(&self, source: &Source, row: &SourceRow, response: Response, mut asked: Asked, mut wishes: Wishes) -> Answer {
+        let (kind, is_found) = (source.kind, row.found.is_some());
+        let read = tokio::task::spawn_blocking(move || read(kind, is_found, &response)).await;
+        match read.unwrap_or_else(|_| Read::Wrong("it cannot be read; please report this".to_owned())) {
+            Read::Feed(feed, url) => {
+                wishes.of_feed(&feed);
+                asked.rests = Some(wishes.rests());
+                asked.has_body = true;
+                asked.title.clone_from(&feed.title);
+                asked.home = feed.link.as_deref().and_then(|link| url.join(link).ok()).filter(is_web).map(String::from);
+                let entries = feed.entries.len();
+                asked.said = if entries == 1 { "1 entry".to_owned() } else { format!("{entries} entries") };
+                if feed.is_cut {
+                    asked.said.push_str(", cut short");
+                }
+                Answer { asked, wishes, brought: Brought::Feed(feed, url) }
+            }
+            Read::Page(page, url) => {
+                if source.kind == SourceKind::Auto
+                    && let Some(refused) = self.refused_by_robots(&url).await
+                {
+                    return failed(asked, wishes, refused);
+                }
+                asked.has_body = true;
+                asked.title.clone_from(&page.site_name);
+                asked.said = "a page".to_owned();
+                Answer { asked, wishes, brought: Brought::Page(page, url) }
+            }
+            Read::Names(feed) => Box::pin(self.named(source, row, feed, asked)).await,
+            Read::Wrong(said) => failed(asked, wishes, said),
+        }
+    }
+
+    /// The feed that a page names, asked at once: the page itself is of no use.
+    async fn named(&self, source: &Source, row: &SourceRow, feed: Url, page: Asked) -> Answer {
+        let fresh = SourceRow { found: Some(feed.to_string()), etag: None, last_modified: None, ..row.clone() };
+        let mut answer = match self.get(&feed, &fresh).await {
+            Ok(response) => self.judged(source, &fresh, response).await,
+            Err((asked, said)) => failed(asked, Wishes::default(), said),
+        };
+        if answer.asked.failed {
+            answer.asked.said = format!("{} names the feed {feed}: {}", page.url, answer.asked.said);
+        } else {
+            answer.asked.found = Some(feed.into());
+        }
+        answer
+    }
+
+    /// Why a page may not be fetched, as its site says in robots.txt.
+    async fn refused_by_robots(&self, _page: &Url) -> Option<String> {
+        None
+    }
+}
+
+/// Where to ask, and whether that is where it moved to.
+fn address(source: &Source, row: &SourceRow) -> (Url, bool) {
+    let parse = |text: &Option<String>| text.as_deref().and_then(|text| Url::parse(text).ok());
+    let moved = parse(&row.moved_to).filter(|_| row.moved_times >= MOVED_TIMES && row.failures < MOVED_FAILURES);
+    let is_moved = moved.is_some();
+    (moved.or_else(|| parse(&row.found)).unwrap_or_else(|| source.url.clone()), is_moved)
+}
+
+fn headers(row: &SourceRow) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    headers.insert(HeaderName::from_static("accept"), HeaderValue::from_static(ACCEPT));
+    for (name, value) in [("if-none-match", &row.etag), ("if-modified-since", &row.last_modified)] {
+        if let Some(value) = value.as_deref().and_then(sent) {
+            headers.insert(HeaderName::from_static(name), value);
+        }
+    }
+    headers
+}
+
+fn header<'r>(response: &'r Response, name: &str) -> Option<&'r str> {
+    response.headers.get(name).and_then(|value| value.to_str().ok())
+}
+
+/// A validator as the store keeps it: each byte a character, because it must go back byte for byte, whatever it is.
+fn kept(value: &HeaderValue) -> String {
+    value.as_bytes().iter().map(|byte| char::from(*byte)).collect()
+}
+
+fn sent(kept: &str) -> Option<HeaderValue> {
+    let bytes: Option<Vec<u8>> = kept.chars().map(|c| u8::try_from(u32::from(c)).ok()).collect();
+    HeaderValue::from_bytes(&bytes?).ok()
+}
+
+fn failed(asked: Asked, wishes: Wishes, said: String) -> Answer {
+    Answer { asked: Asked { failed: true, said, ..asked }, wishes, brought: Brought::Nothing }
+}
+
+fn refusal(status: u16) -> String {
+    let words = match status {
+        401 | 403 => "access refused",
+        404 => "not found",
+        429 => "too many requests",
+        500..=599 => "the server has trouble",
+        300..=399 => "a redirect to nowhere",
+        _ => "an answer we cannot use",
+    };
+    format!("{words} ({status})")
+}
+
+/// What a body is.
+enum Read {
+    Feed(Box<Feed>, Url),
+    Page(Box<pages::Page>, Url),
+    Names(Url),
+    Wrong(String),
+}
+
+fn read(kind: SourceKind, is_found: bool, response: &Response) -> Read {
+    let content_type = header(response, "content-type");
+    let is_page = match kind {
+        SourceKind::Page => true,
+        SourceKind::Feed => false,
+        SourceKind::Auto => !is_found && pages::looks_like(&response.body, content_type) == pages::Kind::Page,
+    };
+    if !is_page {
+        return match reader::read(&response.body, content_type, Some(&response.url)) {
+            Ok(feed) => Read::Feed(Box::new(feed), response.url.clone()),
+            Err(error) => Read::Wrong(error.to_string()),
+        };
+    }
+    if kind == SourceKind::Auto
+        && let Some(feed) = named_feed(response)
+    {
+        return Read::Names(feed);
+    }
+    match pages::extract(&response.body, content_type, Some(&response.url)) {
+        Ok(page) => Read::Page(Box::new(page), response.url.clone()),
+        Err(error) => Read::Wrong(error.to_string()),
+    }
+}
+
+/// The first feed a page names. Places where feeds usually are were not named, and nobody guesses at other people's doors.
+fn named_feed(response: &Response) -> Option<Url> {
+    let found = pages::discover(&response.body, &response.url).ok()?;
+    found.into_iter().find(|feed| feed.kind != pages::FeedKind::Unknown).map(|feed| feed.url)
+}

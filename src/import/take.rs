@@ -1,0 +1,292 @@
+//! What a fetch brought becomes arrivals: which entries are known, which are wanted, which wait for the editor.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use sha2::{Digest as _, Sha256};
+use url::Url;
+
+use super::article::{Stored, is_web};
+use super::ask::Brought;
+use super::guard::{self, NewEntry};
+use super::identity::{self, Facts, Keys, Match};
+use super::pages::Page;
+use super::reader::{Entry, Feed, plain_text};
+use super::{Importer, filter};
+use crate::model::Timestamp;
+use crate::model::source::{Source, Updates};
+use crate::store::Result;
+use crate::store::imported::{Arrival, ImportState, Imported};
+use crate::store::sources::SourceRow;
+
+/// Grows when cleaning changes, so that what is still in a feed is cleaned anew.
+const RULES: u8 = 1;
+/// Number and hash of the entry that has a key.
+type Known = HashMap<String, (i64, String)>;
+
+/// An entry with what tells it from others.
+struct Seen {
+    what: What,
+    url: Url,
+    text: String,
+    keys: Keys,
+    facts: String,
+}
+
+/// Where an Article is made from.
+enum What {
+    Entry(Box<Entry>),
+    Page(Box<Page>),
+}
+
+/// Everything a fetch brought, ready to be matched.
+struct Batch {
+    feed: Feed,
+    seen: Vec<Seen>,
+    is_page: bool,
+}
+
+impl Importer {
+    /// Finds out what is new and what has changed. Reads the store and writes nothing.
+    pub(super) async fn take(&self, source: &Arc<Source>, row: &SourceRow, brought: Brought, now: Timestamp) -> Result<Vec<Arrival>> {
+        let for_batch = source.clone();
+        let Some(batch) = blocking(move || batch(&for_batch, brought)).await.flatten() else { return Ok(Vec::new()) };
+        let keys: Vec<String> = batch.seen.iter().flat_map(|seen| seen.keys.known_by.iter().cloned()).collect();
+        let known = self.store.known_keys(&source.id, &keys).await?;
+        let all: Vec<Keys> = batch.seen.iter().map(|seen| seen.keys.clone()).collect();
+        let matches = identity::matches(&all, |key| known.get(key).map(|(id, _)| *id));
+        let before = self.edited(source, &batch, &matches, &known).await?;
+        let (source, row) = (source.clone(), row.clone());
+        let arrivals = blocking(move || arrivals(&source, &row, &batch, &matches, &known, &before, now)).await;
+        Ok(arrivals.unwrap_or_default())
+    }
+
+    /// What is kept of the entries that were edited, where that counts.
+    async fn edited(&self, source: &Source, batch: &Batch, matches: &[Match], known: &Known) -> Result<HashMap<i64, Imported>> {
+        if source.updates == Updates::Ignore {
+            return Ok(HashMap::new());
+        }
+        let facts: HashMap<i64, &str> = known.values().map(|(id, facts)| (*id, facts.as_str())).collect();
+        let is_edited = |(seen, found): (&Seen, &Match)| match found {
+            Match::Known(id) if facts.get(id) != Some(&seen.facts.as_str()) => Some(*id),
+            _ => None,
+        };
+        let numbers: Vec<i64> = batch.seen.iter().zip(matches).filter_map(is_edited).collect();
+        Ok(self.store.imported_by_number(&numbers).await?.into_iter().map(|kept| (kept.id, kept)).collect())
+    }
+}
+
+/// Reading and cleaning are work for a thread of their own.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => Some(done),
+        Err(error) => {
+            tracing::error!("what a source brought could not be read: {error}");
+            None
+        }
+    }
+}
+
+fn batch(source: &Source, brought: Brought) -> Option<Batch> {
+    match brought {
+        Brought::Nothing => None,
+        Brought::Feed(mut feed, url) => {
+            let entries = std::mem::take(&mut feed.entries);
+            Some(Batch { seen: of_feed(source, &feed, entries, &url), feed: *feed, is_page: false })
+        }
+        Brought::Page(page, url) => {
+            let url = page.canonical.clone().filter(is_web).unwrap_or(url);
+            let keys = identity::keys(&[Facts { guid: None, link: Some(&url), title: &page.title, text: &page.text }]).pop()?;
+            let facts = facts(source, &[&page.title, &page.html, page.published.as_deref().unwrap_or_default()]);
+            let seen = Seen { text: page.text.clone(), what: What::Page(page), url, keys, facts };
+            Some(Batch { seen: vec![seen], feed: Feed::default(), is_page: true })
+        }
+    }
+}
+
+fn of_feed(source: &Source, feed: &Feed, entries: Vec<Entry>, from: &Url) -> Vec<Seen> {
+    let home = feed.link.as_deref().and_then(|link| from.join(link).ok()).filter(is_web).unwrap_or_else(|| from.clone());
+    let body = |entry: &Entry| plain_text(entry.content.as_deref().or(entry.summary.as_deref()).unwrap_or_default());
+    let texts: Vec<String> = entries.iter().map(body).collect();
+    let links: Vec<Option<Url>> = entries.iter().map(|entry| link(entry, from)).collect();
+    let given: Vec<Facts<'_>> = entries
+        .iter()
+        .zip(&texts)
+        .zip(&links)
+        .map(|((entry, text), link)| Facts {
+            guid: entry.id.as_deref(),
+            link: link.as_ref(),
+            title: entry.title.as_deref().unwrap_or_default(),
+            text,
+        })
+        .collect();
+    let keys = identity::keys(&given);
+    let all = entries.into_iter().zip(texts).zip(links).zip(keys);
+    all.map(|(((entry, text), link), keys)| Seen {
+        url: link.or_else(|| attached(&entry)).unwrap_or_else(|| home.clone()),
+        facts: entry_facts(source, &entry),
+        what: What::Entry(Box::new(entry)),
+        text,
+        keys,
+    })
+    .collect()
+}
+
+/// The page of an entry, when it has one in the web.
+fn link(entry: &Entry, from: &Url) -> Option<Url> {
+    let named = entry.link.as_deref().and_then(|link| from.join(link).ok());
+    let by_id = || entry.id.as_deref().filter(|_| entry.is_permalink).and_then(|id| Url::parse(id).ok());
+    named.filter(is_web).or_else(|| by_id().filter(is_web))
+}
+
+/// An entry without a page may still have a file.
+fn attached(entry: &Entry) -> Option<Url> {
+    entry.enclosures.iter().find_map(|enclosure| Url::parse(&enclosure.url).ok().filter(is_web))
+}
+
+fn entry_facts(source: &Source, entry: &Entry) -> String {
+    let text = |text: &Option<String>| text.clone().unwrap_or_default();
+    let people: Vec<String> = entry.authors.iter().map(super::reader::Person::display).collect();
+    let tags: Vec<&str> = entry.categories.iter().map(|category| category.term.as_str()).collect();
+    let files: Vec<&str> = entry.enclosures.iter().map(|enclosure| enclosure.url.as_str()).collect();
+    let dates = format!("{:?} {:?}", entry.published, entry.updated);
+    let (title, link, content, summary, image) =
+        (text(&entry.title), text(&entry.link), text(&entry.content), text(&entry.summary), text(&entry.image));
+    facts(source, &[&title, &link, &content, &summary, &image, &people.join("\n"), &tags.join("\n"), &files.join("\n"), &dates])
+}
+
+/// A hash of an entry as it came, and of how it is cleaned.
+fn facts(source: &Source, parts: &[&str]) -> String {
+    let mut hash = Sha256::new();
+    hash.update([RULES, u8::from(source.images)]);
+    for part in parts {
+        hash.update((part.len() as u64).to_be_bytes());
+        hash.update(part);
+    }
+    hash.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn arrivals(
+    source: &Source,
+    row: &SourceRow,
+    batch: &Batch,
+    matches: &[Match],
+    known: &Known,
+    before: &HashMap<i64, Imported>,
+    now: Timestamp,
+) -> Vec<Arrival> {
+    let held = held(row, batch, matches);
+    let mut out: Vec<(usize, Arrival)> = Vec::new();
+    for (at, (seen, found)) in batch.seen.iter().zip(matches).enumerate() {
+        match found {
+            Match::Known(id) => out.extend(known_arrival(source, batch, seen, *id, known, before, now).map(|arrival| (at, arrival))),
+            Match::New => out.push((at, new_arrival(source, row, batch, seen, held.contains(&at)))),
+            // One article that stands in the feed twice: it is known by the keys of both.
+            Match::Twin(first) => {
+                if let Some((_, arrival)) = out.iter_mut().find(|(place, _)| place == first) {
+                    arrival.keys.extend(seen.keys.known_by.iter().cloned());
+                }
+            }
+        }
+    }
+    out.into_iter().map(|(_, arrival)| arrival).collect()
+}
+
+/// The places of new entries that the storm guard holds. A feed that is read for the first time cannot have changed its ways.
+fn held(row: &SourceRow, batch: &Batch, matches: &[Match]) -> Vec<usize> {
+    let (Some(_), Some(last)) = (row.baseline_at, row.fetched_at) else { return Vec::new() };
+    let places: Vec<usize> = (0..batch.seen.len()).filter(|at| matches[*at] == Match::New).collect();
+    let published = |at: &usize| match &batch.seen[*at].what {
+        What::Entry(entry) => entry.published.or(entry.updated).map(|at| Timestamp::from_datetime(&at)),
+        What::Page(_) => None,
+    };
+    let new: Vec<NewEntry> = places.iter().map(|at| NewEntry { published: published(at) }).collect();
+    let held = guard::held(&new, batch.seen.len(), Timestamp(last));
+    places.into_iter().zip(held).filter(|(_, held)| *held).map(|(at, _)| at).collect()
+}
+
+/// Something to write of an entry that is known: new words, or a new key. `None` when there is neither.
+fn known_arrival(
+    source: &Source,
+    batch: &Batch,
+    seen: &Seen,
+    id: i64,
+    known: &Known,
+    before: &HashMap<i64, Imported>,
+    now: Timestamp,
+) -> Option<Arrival> {
+    let known_key = seen.keys.known_by.iter().find_map(|key| known.get(key).filter(|(number, _)| *number == id));
+    let facts = known_key.map(|(_, facts)| facts.as_str());
+    let has_new_key = seen.keys.known_by.iter().any(|key| !known.contains_key(key));
+    if facts == Some(seen.facts.as_str()) && !has_new_key {
+        return None;
+    }
+    let article = before.get(&id).and_then(|kept| edited(source, batch, seen, kept, now));
+    Some(Arrival { known: Some(id), article, ..arrival(seen) })
+}
+
+/// The new words of an Article; `None` when they are the old ones.
+fn edited(source: &Source, batch: &Batch, seen: &Seen, kept: &Imported, now: Timestamp) -> Option<String> {
+    let old = Stored::read(&kept.article)?;
+    let mut new = stored(source, batch, seen, old.id.clone());
+    new.corrected = old.corrected;
+    // A feed that stops telling a date, or dates everything anew, changes nothing about when an article appeared.
+    new.published.clone_from(&old.published);
+    let is_other = new.title != old.title || new.text != old.text;
+    if is_other && source.updates == Updates::Correct && kept.state == ImportState::Kept {
+        new.corrected = Some(now.0);
+    }
+    (new != old).then(|| new.write())
+}
+
+fn new_arrival(source: &Source, row: &SourceRow, batch: &Batch, seen: &Seen, is_held: bool) -> Arrival {
+    let id = match &seen.what {
+        What::Entry(entry) => first_id(entry, seen),
+        What::Page(_) => seen.url.to_string(),
+    };
+    let stored = stored(source, batch, seen, id);
+    let unwanted = filter::unwanted(source, &stored.title, &seen.text, stored.language.as_deref());
+    let (state, reason) = match (unwanted, is_held) {
+        (Some(reason), _) => (ImportState::Dropped, Some(reason)),
+        (None, true) => {
+            (ImportState::Held, Some("it looks new, and is older than the last fetch: the feed may have changed its ids".to_owned()))
+        }
+        (None, false) => (ImportState::Kept, None),
+    };
+    // A page was named because somebody wants it sent; what stands in a feed at first was there before us.
+    let is_news = row.baseline_at.is_some() || batch.is_page;
+    Arrival { state, reason, is_news, article: Some(stored.write()), ..arrival(seen) }
+}
+
+fn stored(source: &Source, batch: &Batch, seen: &Seen, id: String) -> Stored {
+    match &seen.what {
+        What::Entry(entry) => Stored::of_entry(id, entry, &batch.feed, &seen.url, source),
+        What::Page(page) => Stored::of_page(id, page, &seen.url, source),
+    }
+}
+
+/// The id an Article keeps for ever: its guid, else its link, else a hash of it, whichever told it from others at first.
+fn first_id(entry: &Entry, seen: &Seen) -> String {
+    let by = |kind: &str| seen.keys.known_by.iter().any(|key| key.starts_with(kind));
+    match entry.id.as_deref().map(str::trim) {
+        Some(guid) if by("guid ") => guid.to_owned(),
+        _ if by("link ") => seen.url.to_string(),
+        _ => seen.keys.whole.clone(),
+    }
+}
+
+/// The keys of an entry; the rest is for those who make an arrival of it.
+fn arrival(seen: &Seen) -> Arrival {
+    let key = |kind: &str| seen.keys.known_by.iter().find(|key| key.starts_with(kind)).cloned();
+    Arrival {
+        known: None,
+        keys: seen.keys.known_by.clone(),
+        state: ImportState::Kept,
+        reason: None,
+        is_news: true,
+        canonical: key("link "),
+        content: key("text "),
+        facts: seen.facts.clone(),
+        article: None,
+    }
+}

@@ -1,0 +1,95 @@
+//! Whose turn it is: Sources whose time has come, several at once, and of each host one after the other.
+
+use std::collections::{HashMap, VecDeque};
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use url::Url;
+
+use super::Importer;
+use crate::store::Result;
+use crate::store::sources::SourceRow;
+
+/// Hosts that are asked at once.
+const HOSTS_MAX: usize = 16;
+/// Sources that are taken from the store and not asked yet, for a host that is busy.
+const TAKEN_MAX: usize = 64;
+/// Whoever takes a Source has so long to ask it: all that are taken may belong to one slow host.
+pub(super) const LEASE: Duration = Duration::from_secs(TAKEN_MAX as u64 * 30);
+/// How often is looked whether something is due. Sources are asked once a minute at most.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// The Sources of hosts at work: the queue of each, without the one that is asked.
+type Busy = HashMap<String, VecDeque<SourceRow>>;
+
+impl Importer {
+    /// Asks until told to stop. What is on its way is finished first: it takes half a minute at most.
+    pub async fn run(&self, stop: CancellationToken) -> Result<()> {
+        while !stop.is_cancelled() {
+            if let Err(error) = self.ask_due(&stop).await {
+                tracing::error!("sources were not asked: {error}");
+            }
+            drop(tokio::time::timeout(LOOK, stop.cancelled()).await);
+        }
+        Ok(())
+    }
+
+    /// Asks all Sources that are due now. How many were.
+    pub async fn ask_due(&self, stop: &CancellationToken) -> Result<usize> {
+        let (mut busy, mut running, mut asked): (Busy, JoinSet<(String, Result<()>)>, usize) = Default::default();
+        let mut result = Ok(());
+        loop {
+            let waiting = busy.values().map(VecDeque::len).sum::<usize>();
+            let free = TAKEN_MAX.saturating_sub(waiting + running.len());
+            if free > 0 && running.len() < HOSTS_MAX && !stop.is_cancelled() && result.is_ok() {
+                let due = self.claim(u32::try_from(free.min(HOSTS_MAX)).unwrap_or(1)).await;
+                match due {
+                    Ok(due) => due.into_iter().for_each(|row| self.start(row, &mut busy, &mut running)),
+                    Err(error) => result = Err(error),
+                }
+            }
+            let Some(done) = running.join_next().await else { break };
+            asked += 1;
+            let Ok((host, kept)) = done else { continue };
+            result = result.and(kept);
+            let next = busy.get_mut(&host).and_then(VecDeque::pop_front);
+            match next {
+                Some(row) if !stop.is_cancelled() => self.spawn(host, row, &mut running),
+                // What was taken and is not asked any more is given again when its lease ends, or by the next process.
+                _ => drop(busy.remove(&host)),
+            }
+        }
+        result.map(|()| asked)
+    }
+
+    async fn claim(&self, limit: u32) -> Result<Vec<SourceRow>> {
+        let due = self.store.claim_sources(limit, LEASE, self.clock.now()).await?;
+        Ok(due.into_iter().filter(|row| self.sources.contains_key(&row.id)).collect())
+    }
+
+    fn start(&self, row: SourceRow, busy: &mut Busy, running: &mut JoinSet<(String, Result<()>)>) {
+        let host = host(&row);
+        match busy.get_mut(&host) {
+            Some(queue) => queue.push_back(row),
+            None => {
+                busy.insert(host.clone(), VecDeque::new());
+                self.spawn(host, row, running);
+            }
+        }
+    }
+
+    fn spawn(&self, host: String, row: SourceRow, running: &mut JoinSet<(String, Result<()>)>) {
+        let importer = self.clone();
+        running.spawn(async move {
+            let kept = importer.ask(&row).await.map(|_| ());
+            (host, kept)
+        });
+    }
+}
+
+/// The host a Source is asked at.
+fn host(row: &SourceRow) -> String {
+    let url = row.moved_to.as_deref().or(row.found.as_deref()).unwrap_or(&row.url);
+    Url::parse(url).ok().and_then(|url| url.host_str().map(str::to_owned)).unwrap_or_default()
+}
