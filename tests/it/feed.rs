@@ -657,7 +657,7 @@ fn archive_documents_stay_under_half_a_megabyte() {
 fn imported(source: &str, id: &str, name: &str) -> Article {
     let home = format!("https://{source}.example.com/");
     let mut article = article(name, "2026-11-05T07:00:00Z");
-    article.id = ArticleId(id.to_owned());
+    article.id = ArticleId(format!("{source}:{id}"));
     article.path = String::new();
     article.url = format!("{home}{name}");
     article.origin = Some(Origin { source: source.to_owned(), title: format!("The {source} & Co"), url: home });
@@ -668,7 +668,7 @@ fn imported(source: &str, id: &str, name: &str) -> Article {
 fn combined() -> Vec<Article> {
     vec![
         imported("boats", "https://boats.example.com/?p=7", "seven"),
-        imported("ropes", "imported/ropes/12", "twelve"),
+        imported("ropes", "12", "twelve"),
         imported("lamps", "urn:uuid:60a76c80-d399-11d9-b93c-0003939e0af6", "lit"),
         article("tides", "2026-11-06T07:00:00Z"),
     ]
@@ -700,7 +700,7 @@ fn a_combined_feed_says_of_every_entry_whose_it_is_and_where() {
     let site = publish(&config(), combined());
     for (name, id, home) in [
         ("seven", "https://boats.example.com/?p=7", "boats"),
-        ("twelve", "tag:example.org,2026:imported/ropes/12", "ropes"),
+        ("twelve", "tag:example.org,2026:ropes:12", "ropes"),
         ("lit", "urn:uuid:60a76c80-d399-11d9-b93c-0003939e0af6", "lamps"),
     ] {
         let source = Some(format!("The {home} & Co https://{home}.example.com/"));
