@@ -19,17 +19,25 @@ pub struct NewEntry {
 }
 
 impl NewEntry {
-    /// Whether it must have been there at the last fetch.
-    fn is_old(self, last_fetch: Timestamp) -> bool {
-        self.published.is_some_and(|at| at.plus(LATE) < last_fetch)
+    /// Whether it says nothing, or that it was there before `then`.
+    fn is_doubtful(self, then: Timestamp) -> bool {
+        self.published.is_none_or(|at| at <= then)
     }
 }
 
-/// Which of the new entries of a fetch are held: none, or all that are old, or say nothing of when they are from. `total` counts all entries of the feed.
+/// Which of the new entries of a fetch are held: none, or all that say they were there at the last fetch already, or say nothing of when they are from.
+/// `total` counts all entries of the feed; `last_fetch` is when it was read last, or found unchanged.
+///
+/// Authors date by the day and feeds come through caches, so what is a little older than the last fetch may well be new. Once so much is wrong that it is a
+/// storm, it no longer gets the benefit of the doubt.
 pub fn held(new: &[NewEntry], total: usize, last_fetch: Timestamp) -> Vec<bool> {
-    let doubtful = |entry: &NewEntry| entry.published.is_none() || entry.is_old(last_fetch);
-    let old = new.iter().filter(|entry| entry.is_old(last_fetch)).count();
-    let doubted = new.iter().filter(|entry| doubtful(entry)).count();
-    let is_storm = old > OLD_MAX || total >= ENTRIES_MIN && doubted * 2 > total;
-    new.iter().map(|entry| is_storm && doubtful(entry)).collect()
+    let late = Timestamp(last_fetch.0.saturating_sub(i64::try_from(LATE.as_micros()).unwrap_or(i64::MAX)));
+    let count = |is: &dyn Fn(&NewEntry) -> bool| new.iter().filter(|entry| is(entry)).count();
+    let old = count(&|entry| entry.published.is_some() && entry.is_doubtful(late));
+    let doubtful = count(&|entry| entry.is_doubtful(late));
+    let before = count(&|entry| entry.is_doubtful(last_fetch));
+    // A feed of which nothing at all is known any more is looked at more closely: a site that writes much may hold nothing that is old.
+    let is_most = doubtful * 2 > total || new.len() == total && before * 2 > total;
+    let is_storm = old > OLD_MAX || total >= ENTRIES_MIN && is_most;
+    new.iter().map(|entry| is_storm && entry.is_doubtful(last_fetch)).collect()
 }

@@ -1,7 +1,12 @@
 //! What makes an entry of a feed the same entry at the next fetch, however the feed is rewritten meanwhile.
 //!
-//! An entry has up to three keys, the strongest first: its guid, its link and its text, each when no other entry of the feed has the same. It is known when
-//! any of its keys is, unless another entry of the same fetch has a stronger claim to the same article.
+//! An entry has up to four keys, the strongest first: its link with its title, its guid, its text with its title, and its text or link alone. A key that
+//! two different entries of one feed have tells nothing. An entry is known when one of its keys is, unless another entry of the fetch has a stronger claim
+//! to the same article.
+//!
+//! Feeds that number their entries by place ("item-1") give a new one the guid of an old one: so link and title together come before the guid. Feeds that
+//! lead all their entries to one page, or say the same under every picture, may show a single one at times: so a link or a text alone counts only for an
+//! entry that has no guid of its own.
 
 use std::collections::{HashMap, HashSet};
 
@@ -12,6 +17,14 @@ use crate::model::page_key;
 
 /// Shorter texts say too little to be told apart by.
 const TEXT_CHARS_MIN: usize = 60;
+/// One as long as this may be told by itself, without its title; where there is no link either, a shorter one must do.
+const TEXT_CHARS_ALONE: usize = 200;
+/// The kinds of keys, the strongest first. "whole" stands for "text" where there is little text.
+const KINDS: [&str; 6] = ["page ", GUID, "text ", "whole ", WORDS, LINK];
+const GUID: &str = "guid ";
+const WORDS: &str = "words ";
+const LINK: &str = "link ";
+
 /// What identity needs of an entry.
 #[derive(Debug, Clone, Copy)]
 pub struct Facts<'a> {
@@ -28,30 +41,43 @@ pub struct Facts<'a> {
 /// The keys of one entry.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Keys {
-    /// The strongest first.
+    /// The strongest first; the link is last, and is kept also where it does not count.
     pub known_by: Vec<String>,
-    /// Title and text: what an entry that stands in the feed twice has in common with itself.
+    /// What two entries of one fetch have in common when they are one article that stands in the feed twice.
     pub whole: String,
 }
 
 /// The keys of all entries of one fetch, in their order.
 pub fn keys(entries: &[Facts<'_>]) -> Vec<Keys> {
-    let raw: Vec<[Option<String>; 3]> =
-        entries.iter().map(|entry| [entry.guid.and_then(guid_key), entry.link.map(link_key), text_key(entry.text)]).collect();
-    let mut seen: HashMap<&str, usize> = HashMap::new();
-    for key in raw.iter().flatten().flatten() {
-        *seen.entry(key).or_default() += 1;
-    }
-    // A feed that gives all its entries one guid, one link (its home page) or one text ("Read more") tells nothing by it.
-    let of = |(entry, keys): (&Facts<'_>, &[Option<String>; 3])| {
-        let mut known_by: Vec<String> = keys.iter().flatten().filter(|key| seen.get(key.as_str()) == Some(&1)).cloned().collect();
-        let whole = digest(&[&letters(entry.title), &letters(entry.text)]);
-        if known_by.is_empty() {
-            known_by.push(format!("whole {whole}"));
+    let all: Vec<Keys> = entries.iter().map(own_keys).collect();
+    // A feed that gives all its entries one guid, or one link (its home page), tells nothing by it. One that says the same thing twice does.
+    let (mut first, mut shared) = (HashMap::<&str, &str>::new(), HashSet::<&str>::new());
+    for keys in &all {
+        for key in &keys.known_by {
+            if *first.entry(key).or_insert(&keys.whole) != keys.whole {
+                shared.insert(key);
+            }
         }
-        Keys { known_by, whole }
+    }
+    let telling = |keys: &Keys| keys.known_by.iter().filter(|key| !shared.contains(key.as_str())).cloned().collect();
+    all.iter().map(|keys| Keys { known_by: telling(keys), whole: keys.whole.clone() }).collect()
+}
+
+/// The keys of an entry by itself.
+fn own_keys(entry: &Facts<'_>) -> Keys {
+    let (guid, link) = (entry.guid.and_then(guid_key), entry.link.filter(|link| !is_front_page(link)).map(link_key));
+    let (title, text) = (letters(entry.title), letters(entry.text));
+    let page = link.as_ref().filter(|_| !title.is_empty()).map(|link| format!("page {}", digest(&[link, &title])));
+    let length = text.chars().count();
+    let enough = if link.is_some() { TEXT_CHARS_ALONE } else { TEXT_CHARS_MIN };
+    let words = Some(format!("{WORDS}{}", digest(&[&text]))).filter(|_| guid.is_none() && length >= enough);
+    let of = |key: &Option<String>| key.clone().unwrap_or_default();
+    let whole = match length {
+        TEXT_CHARS_MIN.. => format!("text {}", digest(&[&title, &text])),
+        _ => format!("whole {}", digest(&[&title, &text, &of(&guid), &of(&link)])),
     };
-    entries.iter().zip(&raw).map(of).collect()
+    let known_by = [page, guid, Some(whole.clone()), words, link].into_iter().flatten().collect();
+    Keys { known_by, whole }
 }
 
 /// What an entry is to those that are known.
@@ -70,10 +96,11 @@ pub enum Match {
 pub fn matches(entries: &[Keys], known: impl Fn(&str) -> Option<i64>) -> Vec<Match> {
     let mut found = vec![Match::New; entries.len()];
     let mut taken: HashSet<i64> = HashSet::new();
-    let deepest = entries.iter().map(|keys| keys.known_by.len()).max().unwrap_or_default();
-    for depth in 0..deepest {
+    for kind in KINDS {
         for (at, keys) in entries.iter().enumerate() {
-            let Some(key) = keys.known_by.get(depth).filter(|_| found[at] == Match::New) else { continue };
+            let key = |kind: &str| keys.known_by.iter().find(|key| key.starts_with(kind));
+            let counts = found[at] == Match::New && (!matches!(kind, WORDS | LINK) || key(GUID).is_none());
+            let Some(key) = key(kind).filter(|_| counts) else { continue };
             if let Some(number) = known(key)
                 && taken.insert(number)
             {
@@ -81,7 +108,7 @@ pub fn matches(entries: &[Keys], known: impl Fn(&str) -> Option<i64>) -> Vec<Mat
             }
         }
     }
-    // Two new entries with one title and one text are one article that stands in the feed twice.
+    // What is left and says what another says is one article that stands in the feed twice.
     let mut first: HashMap<&str, usize> = HashMap::new();
     for (at, keys) in entries.iter().enumerate() {
         let twin = *first.entry(&keys.whole).or_insert(at);
@@ -95,22 +122,28 @@ pub fn matches(entries: &[Keys], known: impl Fn(&str) -> Option<i64>) -> Vec<Mat
 /// A guid; those that are web addresses are compared as such, because sites move to https and their guids with them.
 fn guid_key(guid: &str) -> Option<String> {
     let guid = guid.trim();
-    if guid.is_empty() {
-        return None;
-    }
     let url = Url::parse(guid).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
-    Some(url.map_or_else(|| format!("guid {guid}"), |url| format!("guid {}", page_key(&url))))
+    match url {
+        Some(url) if is_front_page(&url) => None,
+        Some(url) => Some(format!("{GUID}{}", address(&url))),
+        None => Some(format!("{GUID}{guid}")).filter(|_| !guid.is_empty()),
+    }
 }
 
 /// A link as a key: what differs between two ways to write one address is gone.
 pub fn link_key(link: &Url) -> String {
-    format!("link {}", page_key(link))
+    format!("{LINK}{}", address(link))
 }
 
-/// The text as a key, when it is long enough to be nobody else's: letters and digits alone, so that new typography changes nothing.
-fn text_key(text: &str) -> Option<String> {
-    let text = letters(text);
-    (text.chars().count() >= TEXT_CHARS_MIN).then(|| format!("text {}", digest(&[&text])))
+/// A page's key and the place on it: lists of changes link all their entries to one page.
+fn address(url: &Url) -> String {
+    let place = url.fragment().filter(|place| !place.is_empty()).map(|place| format!("#{place}")).unwrap_or_default();
+    page_key(url) + &place
+}
+
+/// Nothing is published under the address of a whole site: who gives it has none to give.
+fn is_front_page(url: &Url) -> bool {
+    url.path() == "/" && url.query().is_none() && url.fragment().is_none_or(str::is_empty)
 }
 
 fn letters(text: &str) -> String {

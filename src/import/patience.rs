@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use chrono::{DateTime, Datelike as _, Timelike as _};
+use chrono::{DateTime, Datelike as _, NaiveDateTime, Timelike as _};
 
 use super::reader::Feed;
 use crate::model::Timestamp;
@@ -14,13 +14,17 @@ pub const WAIT_MAX: Duration = Duration::from_secs(24 * 3_600);
 const JITTER: f64 = 0.1;
 /// Failures in a row after which waiting grows no more: two to the sixth of the usual time.
 const DOUBLINGS_MAX: u32 = 6;
+/// No configuration makes a Source wait longer.
+const EVERY_MAX: Duration = Duration::from_secs(365 * 24 * 3_600);
+/// What follows "skip" ends with an hour. Sources spread over so much of the next one.
+const SPREAD: Duration = Duration::from_secs(600);
 
 /// What an answer, and the feed in it, say about asking again.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Wishes {
     /// `Cache-Control: max-age`.
     pub max_age: Option<Duration>,
-    /// `Expires`.
+    /// `Expires`, by our clock or by the server's, whichever is later.
     pub expires: Option<Timestamp>,
     /// `Retry-After`.
     pub retry_after: Option<Duration>,
@@ -34,13 +38,15 @@ pub struct Wishes {
 
 impl Wishes {
     /// Reads an answer's headers; `get` gives the value of a header.
+    ///
+    /// A copy that came from a cache has an `Age`, and RFC 9111 would count it against `max-age`. We do not: asking later than we might is polite.
     pub fn of_headers<'h>(get: impl Fn(&str) -> Option<&'h str>, now: Timestamp) -> Self {
-        let at = |text: &str| DateTime::parse_from_rfc2822(text.trim()).ok().map(|at| Timestamp::from_datetime(&at));
-        let retry_after = get("retry-after").and_then(|text| match text.trim().parse::<u64>() {
-            Ok(secs) => Some(Duration::from_secs(secs)),
-            Err(_) => at(text).map(|at| at.since(now)),
-        });
-        Self { max_age: get("cache-control").and_then(max_age), expires: get("expires").and_then(at), retry_after, ..Self::default() }
+        let date = |name: &str| get(name).and_then(http_date);
+        let retry_after = get("retry-after").and_then(|text| seconds(text).or_else(|| http_date(text).map(|at| at.since(now))));
+        // A server whose clock is wrong still means what lies between its two dates.
+        let by_its_clock = |expires: Timestamp| date("date").map_or(now, |date| now.plus(expires.since(date)));
+        let expires = date("expires").map(|expires| expires.max(by_its_clock(expires)));
+        Self { max_age: get("cache-control").and_then(max_age), expires, retry_after, ..Self::default() }
     }
 }
 
@@ -83,38 +89,60 @@ pub fn next(every: Duration, wishes: &Wishes, asked: &Asked, failures: i64, roll
     }
 }
 
-/// `max-age=600`; `no-cache`, `no-store` and `max-age=0` ask for nothing.
+/// `max-age=600`; `no-cache`, `no-store` and `max-age=0` ask for nothing. Of several the longest counts.
 fn max_age(value: &str) -> Option<Duration> {
-    let directives = value.split(',').filter_map(|one| one.trim().split_once('='));
-    let (_, secs) = directives.into_iter().find(|(name, _)| name.trim().eq_ignore_ascii_case("max-age"))?;
-    secs.trim().trim_matches('"').parse().ok().map(Duration::from_secs)
+    let directives = value.split(',').filter_map(|one| one.split_once('='));
+    let named = directives.filter(|(name, _)| name.trim().eq_ignore_ascii_case("max-age"));
+    named.filter_map(|(_, secs)| seconds(secs.trim().trim_matches('"'))).max()
+}
+
+/// A number of seconds; one too large to be read is large all the same.
+fn seconds(text: &str) -> Option<Duration> {
+    let text = text.trim();
+    let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    is_number.then(|| Duration::from_secs(text.parse().unwrap_or(u64::MAX)))
+}
+
+/// A date of HTTP, in any of its three forms. `0` and `-1`, which servers write for "expired", are none.
+fn http_date(text: &str) -> Option<Timestamp> {
+    let text = text.trim();
+    let old = ["%A, %d-%b-%y %H:%M:%S GMT", "%a %b %e %H:%M:%S %Y"];
+    let modern = DateTime::parse_from_rfc2822(text).ok().map(|at| Timestamp::from_datetime(&at));
+    modern.or_else(|| {
+        old.iter().find_map(|form| NaiveDateTime::parse_from_str(text, form).ok()).map(|at| Timestamp::from_datetime(&at.and_utc()))
+    })
 }
 
 /// When a Source that answered is asked again. `roll` is a random number from 0 to 1.
 pub fn after_answer(every: Duration, wishes: &Wishes, roll: f64, now: Timestamp) -> Timestamp {
-    let until = wishes.expires.map(|at| at.since(now));
-    let wished = [wishes.max_age, until, wishes.retry_after, wishes.ttl].into_iter().flatten().max().unwrap_or_default();
-    let wait = every.max(wished.min(WAIT_MAX));
-    out_of_skipped(now.plus(wait.mul_f64(1.0 + JITTER * roll.clamp(0.0, 1.0))), wishes)
+    after(every, wishes, roll, now)
 }
 
 /// When a Source that failed so many times in a row is asked again.
 pub fn after_failure(every: Duration, wishes: &Wishes, failures: u32, roll: f64, now: Timestamp) -> Timestamp {
     let doubled = every.saturating_mul(2_u32.saturating_pow(failures.saturating_sub(1).min(DOUBLINGS_MAX)));
-    let wait = doubled.min(WAIT_MAX.max(every)).max(wishes.retry_after.unwrap_or_default().min(WAIT_MAX));
-    now.plus(wait.mul_f64(1.0 + JITTER * roll.clamp(0.0, 1.0)))
+    after(doubled.min(WAIT_MAX.max(every)), wishes, roll, now)
 }
 
-/// The first moment that falls into none of the hours and days a feed asks to be spared. One that spares itself whole is not obeyed.
-fn out_of_skipped(at: Timestamp, wishes: &Wishes) -> Timestamp {
-    if wishes.skip_hours.is_empty() && wishes.skip_days.is_empty() {
-        return at;
-    }
+/// Never sooner than `wait`, nor than the longest of what is wished, up to a day; then out of the hours and days a feed asks to be spared.
+fn after(wait: Duration, wishes: &Wishes, roll: f64, now: Timestamp) -> Timestamp {
+    let until = wishes.expires.map(|at| at.since(now));
+    let wished = [wishes.max_age, until, wishes.retry_after, wishes.ttl].into_iter().flatten().max().unwrap_or_default();
+    let (wait, roll) = (wait.min(EVERY_MAX).max(wished.min(WAIT_MAX)), roll.clamp(0.0, 1.0));
+    out_of_skipped(now.plus(wait + wait.mul_f64(JITTER * roll)), wishes, roll)
+}
+
+/// The first moment that falls into none of the hours and days a feed asks to be spared, and a little later. One that spares itself whole is not obeyed.
+fn out_of_skipped(at: Timestamp, wishes: &Wishes, roll: f64) -> Timestamp {
     let is_skipped = |at: Timestamp| {
         let at = at.utc();
-        wishes.skip_hours.contains(&at.hour()) || wishes.skip_days.contains(&at.weekday().num_days_from_monday())
+        // Some count the hours from 1 to 24.
+        wishes.skip_hours.iter().any(|hour| hour % 24 == at.hour()) || wishes.skip_days.contains(&at.weekday().num_days_from_monday())
     };
-    let next_hour = |at: Timestamp| Timestamp::from_secs((at.secs() / 3_600 + 1) * 3_600);
-    let week = std::iter::successors(Some(at), |at| Some(next_hour(*at))).take(7 * 24);
-    week.into_iter().find(|at| !is_skipped(*at)).unwrap_or(at)
+    if !is_skipped(at) {
+        return at;
+    }
+    let next_hour = |at: Timestamp| Timestamp::from_secs((at.secs().div_euclid(3_600) + 1) * 3_600);
+    let mut week = std::iter::successors(Some(next_hour(at)), |at| Some(next_hour(*at))).take(7 * 24);
+    week.find(|at| !is_skipped(*at)).map_or(at, |free| free.plus(SPREAD.mul_f64(roll)))
 }

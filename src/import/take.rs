@@ -180,7 +180,7 @@ fn arrivals(
     for (at, (seen, found)) in batch.seen.iter().zip(matches).enumerate() {
         match found {
             Match::Known(id) => out.extend(known_arrival(source, batch, seen, *id, known, before, now).map(|arrival| (at, arrival))),
-            Match::New => out.push((at, new_arrival(source, row, batch, seen, held.contains(&at)))),
+            Match::New => out.push((at, new_arrival(source, row, batch, seen, known, held.contains(&at)))),
             // One article that stands in the feed twice: it is known by the keys of both.
             Match::Twin(first) => {
                 if let Some((_, arrival)) = out.iter_mut().find(|(place, _)| place == first) {
@@ -239,9 +239,9 @@ fn edited(source: &Source, batch: &Batch, seen: &Seen, kept: &Imported, now: Tim
     (new != old).then(|| new.write())
 }
 
-fn new_arrival(source: &Source, row: &SourceRow, batch: &Batch, seen: &Seen, is_held: bool) -> Arrival {
+fn new_arrival(source: &Source, row: &SourceRow, batch: &Batch, seen: &Seen, known: &Known, is_held: bool) -> Arrival {
     let id = match &seen.what {
-        What::Entry(entry) => first_id(entry, seen),
+        What::Entry(entry) => first_id(entry, seen, known),
         What::Page(_) => seen.url.to_string(),
     };
     let stored = stored(source, batch, seen, id);
@@ -265,12 +265,13 @@ fn stored(source: &Source, batch: &Batch, seen: &Seen, id: String) -> Stored {
     }
 }
 
-/// The id an Article keeps for ever: its guid, else its link, else a hash of it, whichever told it from others at first.
-fn first_id(entry: &Entry, seen: &Seen) -> String {
-    let by = |kind: &str| seen.keys.known_by.iter().any(|key| key.starts_with(kind));
+/// The id an Article keeps for ever: its guid, else its link, else a hash of it, whichever tells it from others and was nobody's before. Two Articles with
+/// one id would be one to a Digest, and the second never mailed.
+fn first_id(entry: &Entry, seen: &Seen, known: &Known) -> String {
+    let is_free = |kind: &str| seen.keys.known_by.iter().any(|key| key.starts_with(kind) && !known.contains_key(key));
     match entry.id.as_deref().map(str::trim) {
-        Some(guid) if by("guid ") => guid.to_owned(),
-        _ if by("link ") => seen.url.to_string(),
+        Some(guid) if is_free("guid ") => guid.to_owned(),
+        _ if is_free("link ") => seen.url.to_string(),
         _ => seen.keys.whole.clone(),
     }
 }
