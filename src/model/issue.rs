@@ -99,6 +99,13 @@ pub struct Frozen {
 }
 
 impl Frozen {
+    /// Puts the Articles into the order of the mail: that of the sections.
+    pub fn sort_by_section(&mut self) {
+        let ids = self.sections.iter().flat_map(|section| &section.articles);
+        let places: BTreeMap<&String, usize> = ids.enumerate().map(|(place, id)| (id, place)).collect();
+        self.articles.sort_by_key(|article| places.get(&article.id).copied().unwrap_or(usize::MAX));
+    }
+
     /// The Issue with the Articles and corrections of one share only: those with a '1' in `part`, or those for everybody.
     pub fn share(&self, part: Option<&str>) -> Cow<'_, Self> {
         let fresh = self.fresh.filter(|fresh| *fresh > 0).unwrap_or(self.articles.len());

@@ -4,7 +4,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::issues::NewIssue;
-use super::sql::{CHUNK, Tx, Value, args, in_list, pieces, value_rows};
+use super::sql::{CHUNK, CHUNK_IN_ORDER, Tx, Value, args, in_list, pieces, value_rows};
 use super::{Result, Store, StoreError};
 use crate::model::{IssueId, Timestamp};
 
@@ -35,7 +35,7 @@ impl Store {
     pub async fn already_in(&self, digest: &str, articles: &[String]) -> Result<HashSet<String>> {
         let mut tx = self.engine.read().await?;
         let mut known = HashSet::new();
-        for articles in articles.chunks(CHUNK) {
+        for articles in articles.chunks(CHUNK_IN_ORDER) {
             let mut args = args![digest];
             let ids = in_list(&mut args, articles.iter().map(String::as_str));
             let sql = format!("SELECT article_id FROM issue_articles WHERE digest = $1 AND article_id IN ({ids})");
@@ -48,7 +48,7 @@ impl Store {
     pub async fn pages_in(&self, digest: &str, pages: &[String]) -> Result<HashMap<String, String>> {
         let mut tx = self.engine.read().await?;
         let mut known = HashMap::new();
-        for pages in pages.chunks(CHUNK) {
+        for pages in pages.chunks(CHUNK_IN_ORDER) {
             let mut args = args![digest];
             let list = in_list(&mut args, pages.iter().map(String::as_str));
             let sql = format!("SELECT page, source_id FROM issue_pages WHERE digest = $1 AND page IN ({list})");
@@ -69,7 +69,7 @@ impl Store {
     pub async fn known_since(&self, digest: &str, articles: &[String]) -> Result<HashMap<String, Timestamp>> {
         let mut tx = self.engine.read().await?;
         let mut known = HashMap::new();
-        for articles in articles.chunks(CHUNK) {
+        for articles in articles.chunks(CHUNK_IN_ORDER) {
             let mut args = args![digest];
             let ids = in_list(&mut args, articles.iter().map(String::as_str));
             let sql = format!(

@@ -138,13 +138,19 @@ impl Room {
 
     /// Keeps an issue as it was planned.
     pub async fn make(&self, planned: &Planned) -> IssueId {
+        let number = self.store.next_number(Some(&self.digest().id)).await.unwrap();
+        self.make_as(planned, number).await.unwrap()
+    }
+
+    /// The same under this number.
+    pub async fn make_as(&self, planned: &Planned, number: u64) -> postrider::store::Result<IssueId> {
         let mut new = self.blank.clone();
         new.digest = Some(self.digest().id.clone());
-        new.frozen.number = self.store.next_number(Some(&self.digest().id)).await.unwrap();
+        new.frozen.number = number;
         new.articles = planned.articles[..planned.edition.fresh()].iter().map(|article| article.id.0.clone()).collect();
         new.edition = planned.edition.clone();
         new.remembered = planned.remembered.clone();
-        self.store.create_issue(&new, self.now).await.unwrap()
+        self.store.create_issue(&new, self.now).await
     }
 }
 

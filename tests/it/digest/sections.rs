@@ -6,7 +6,7 @@ use postrider::compose::Compiled;
 use postrider::config::Config;
 use postrider::digest::{Planned, Press, sample_reader};
 use postrider::model::issue::FrozenSection;
-use postrider::model::{Article, EmailAddress, Frozen, ListId, Rhythm, SubscriptionState};
+use postrider::model::{Article, EmailAddress, Frozen, IssueId, ListId, PastIssue, Rhythm, SubscriptionState};
 use postrider::store::issues::NewIssue;
 use postrider::store::preferences::{ListWish, Wish};
 use postrider::store::subscribers::NewSubscriber;
@@ -67,6 +67,14 @@ fn by_source_own_articles_come_first_and_need_no_heading() {
     assert_eq!(rendered.subject, "News of the week: About own1", "articles[0] is the first in the mail");
     assert_eq!(rendered.preheader, "About own1 · About l1 · About l2 · About c1 · About p1");
     assert!(rendered.html.contains(">The lamp</a></td>"), "{}", rendered.html);
+}
+
+#[test]
+fn the_archive_shows_the_articles_in_the_order_of_the_mail() {
+    let frozen = frozen("sections = \"source\"", mixed());
+    let past = PastIssue::new(IssueId(1), false, "News".to_owned(), day(1), frozen);
+    let ids: Vec<&str> = past.articles.iter().map(|article| article.id.as_str()).collect();
+    assert_eq!(ids, ["own1.md", "lamp/l1", "lamp/l2", "crane/c1", "pilot/p1"]);
 }
 
 #[test]

@@ -145,6 +145,37 @@ async fn pages_of_issues_from_before_pages_were_kept_are_known_from_the_articles
 }
 
 #[tokio::test]
+async fn an_issue_that_is_refused_leaves_nothing_to_remember() {
+    let mut room = Room::new("").await;
+    room.library = vec![of("crane", "c1", 0), of("pilot", "p1", 0)];
+    let planned = room.plan().await.unwrap();
+    let number = planned.articles.len() as u64;
+    assert!(room.make_as(&planned, number).await.is_err(), "the first issue is number 1");
+    assert_eq!(room.store.beginning("all").await.unwrap(), None);
+    let pages = ["crane.example.org/c1".to_owned(), "pilot.example.org/p1".to_owned()];
+    assert!(room.store.pages_in("all", &pages).await.unwrap().is_empty());
+    assert_eq!(room.next().await, names(&["c1", "p1"]));
+    assert_eq!(room.store.pages_in("all", &pages).await.unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn thousands_of_articles_are_looked_up_in_pieces() {
+    let mut room = Room::new("limit = 200").await;
+    room.library = (0..1_500).map(|n| of("crane", &format!("c{n:04}"), -n / 100)).chain([own("own", 0)]).collect();
+    let mut carried = 0;
+    while let Ok(names) = room.next().await {
+        carried += names.len();
+        room.config.digests[0].min = 1;
+    }
+    assert_eq!(carried, 201, "the first 200, and the one that is as new as the last of them");
+    room.library.extend(
+        (0..1_500).map(|n| Article { url: format!("https://crane.example.org/c{:04}", n % 200), ..of("lamp", &format!("l{n:04}"), 1) }),
+    );
+    let reason = room.next().await.unwrap_err();
+    assert_eq!(reason, "no new article since the last issue; not counting 1500 links that were sent already");
+}
+
+#[tokio::test]
 async fn another_digest_may_carry_the_same_page() {
     let mut room = Room::new("").await;
     room.library = vec![of("crane", "c1", 0)];
