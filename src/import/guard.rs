@@ -34,10 +34,12 @@ pub fn held(new: &[NewEntry], total: usize, last_fetch: Timestamp) -> Vec<bool> 
     let late = Timestamp(last_fetch.0.saturating_sub(i64::try_from(LATE.as_micros()).unwrap_or(i64::MAX)));
     let count = |is: &dyn Fn(&NewEntry) -> bool| new.iter().filter(|entry| is(entry)).count();
     let old = count(&|entry| entry.published.is_some() && entry.is_doubtful(late));
-    let doubtful = count(&|entry| entry.is_doubtful(late));
+    // What says nothing of when it is from is likely news as long as the feed still has something that is known.
+    let is_strange = new.len() == total;
+    let doubtful = count(&|entry| entry.is_doubtful(late) && (is_strange || entry.published.is_some()));
     let before = count(&|entry| entry.is_doubtful(last_fetch));
     // A feed of which nothing at all is known any more is looked at more closely: a site that writes much may hold nothing that is old.
-    let is_most = doubtful * 2 > total || new.len() == total && before * 2 > total;
+    let is_most = doubtful * 2 > total || is_strange && before * 2 > total;
     let is_storm = old > OLD_MAX || total >= ENTRIES_MIN && is_most;
     new.iter().map(|entry| is_storm && entry.is_doubtful(last_fetch)).collect()
 }

@@ -22,12 +22,12 @@ fn rss(items: &[(&str, &str, &str)]) -> String {
     )
 }
 
-fn atom(entries: &[(&str, &str)]) -> String {
+fn atom(entries: &[(&str, &str)], now: &str) -> String {
     let entries: String = entries
         .iter()
         .map(|(id, title)| {
             format!(
-                "<entry><title>{title}</title><id>tag:mill.example,2026:{id}</id><link href=\"@/mill/{id}\"/><updated>2026-11-20T10:00:00Z</updated>\
+                "<entry><title>{title}</title><id>tag:mill.example,2026:{id}</id><link href=\"@/mill/{id}\"/><updated>{now}</updated>\
                  <author><name>Jo Miller</name></author><content type=\"html\">&lt;p&gt;{title}: {BODY}&lt;/p&gt;&lt;script&gt;alert(1)&lt;/script&gt;</content></entry>"
             )
         })
@@ -56,12 +56,13 @@ fn page() -> String {
 
 /// The three feeds as they stand at first, and with what appears afterwards.
 fn publish(publication: &Publication, home: &str, is_later: bool) {
+    // What is new and dated long ago would be held for the editor.
+    let now = chrono::Utc::now().to_rfc2822();
     let mut boats = vec![("b1", "An old ferry", "Mon, 16 Nov 2026 08:00:00 GMT")];
     let mut mill = vec![("m1", "Old flour")];
     let mut bay = vec![("j1", "An old wreck", "@/bay/1".to_owned())];
     if is_later {
-        boats
-            .extend([("b2", "The ferry is back", "Fri, 20 Nov 2026 08:00:00 GMT"), ("b3", "A new crane", "Sat, 21 Nov 2026 08:00:00 GMT")]);
+        boats.extend([("b2", "The ferry is back", now.as_str()), ("b3", "A new crane", now.as_str())]);
         mill.push(("m2", "The wheel turns again"));
         // Another site tells the same story under the same address.
         bay.extend([
@@ -70,7 +71,12 @@ fn publish(publication: &Publication, home: &str, is_later: bool) {
         ]);
     }
     let bay: Vec<(&str, &str, &str)> = bay.iter().map(|(id, title, link)| (*id, *title, link.as_str())).collect();
-    for (file, text) in [("boats.xml", rss(&boats)), ("mill.xml", atom(&mill)), ("bay.json", json(&bay)), ("pier.html", page())] {
+    for (file, text) in [
+        ("boats.xml", rss(&boats)),
+        ("mill.xml", atom(&mill, &chrono::Utc::now().to_rfc3339())),
+        ("bay.json", json(&bay)),
+        ("pier.html", page()),
+    ] {
         publication.write(&format!("web/{file}"), &text.replace('@', home));
     }
 }
