@@ -272,6 +272,8 @@ fn letter(list: &ListId) -> NewIssue {
         site,
         date: "2026-11-22T09:00:00+00:00".into(),
         fresh: None,
+        sections: Vec::new(),
+        corrections: Vec::new(),
         language: None,
         test: false,
     };
@@ -285,6 +287,7 @@ fn letter(list: &ListId) -> NewIssue {
         hold: None,
         only: None,
         edition: Default::default(),
+        remembered: Default::default(),
         local: None,
     }
 }

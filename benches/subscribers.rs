@@ -108,6 +108,7 @@ fn letter(to: ListId) -> NewIssue {
         hold: None,
         only: None,
         edition: Default::default(),
+        remembered: Default::default(),
         local: None,
     }
 }
@@ -197,6 +198,8 @@ fn frozen() -> Frozen {
         site,
         date: "2026-11-22T09:00:00+01:00".into(),
         fresh: None,
+        sections: Vec::new(),
+        corrections: Vec::new(),
         language: None,
         test: false,
     }

@@ -47,7 +47,7 @@ pub enum Command {
     Subscribers(SubscribersArgs),
     /// The lists and how many people are on each
     Lists,
-    /// Foreign feeds and pages: list, show, fetch, add, approve, pause, resume, read, import, export
+    /// Foreign feeds and pages: list, add, fetch, show, approve, pause
     Sources(SourcesArgs),
     /// Make an article file of a page on the web, or of a file
     Import(ImportArticleArgs),
@@ -469,7 +469,7 @@ pub enum SourcesAction {
         id: String,
         /// Take them up and never mail them
         #[arg(long, conflicts_with = "drop")]
-        quiet: bool,
+        no_mail: bool,
         /// Leave them out
         #[arg(long)]
         drop: bool,

@@ -41,8 +41,8 @@ fn look(context: &Context, config: &Config, faults: &mut Faults) {
     };
     let press = Press { config, templates: &templates, now };
     for recipe in &config.digests {
-        let Choice::Articles(articles) = digest::choose(recipe, &library, &Default::default(), now) else { continue };
-        match press.digest(recipe, &Planned::of(config, articles, &recipe.lists), 1) {
+        let Choice::Articles(chosen) = digest::choose(config, recipe, &library, &Default::default(), now) else { continue };
+        match press.digest(recipe, &Planned::of(config, chosen.articles, &recipe.lists), 1) {
             Ok(draft) => {
                 faults.0.extend(draft.lints.0);
                 faults.0.extend(preflight::check(config, &draft.new.frozen, &draft.sample).0);

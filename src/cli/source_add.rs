@@ -10,7 +10,7 @@ use super::output::count;
 use super::{Context, Exit, Failure};
 use crate::config::Config;
 use crate::import::opml::{self, Outline};
-use crate::import::{pages, reader};
+use crate::import::{ids, pages, reader};
 use crate::model::{Fault, page_key};
 
 /// A `[[source]]` to be written.
@@ -30,7 +30,7 @@ pub async fn add(context: &Context, args: SourceAddArgs) -> Result<Exit, Failure
         return Err(Failure::new(Exit::Problems, Fault::error("exists", format!("{url} is the source {known} already"))));
     }
     let taken = |id: &str| config.sources.iter().any(|source| source.id == id);
-    let id = args.id.clone().unwrap_or_else(|| opml::source_id(&title, &url, &taken));
+    let id = args.id.clone().unwrap_or_else(|| ids::source_id(&title, &url, &taken));
     let block = Block { id: id.clone(), url: url.clone(), title: title.clone(), is_page, tags: args.tags };
     append(context, &[block])?;
     if context.out.json {
@@ -97,7 +97,7 @@ pub fn import(context: &Context, file: &Path) -> Result<Exit, Failure> {
             continue;
         }
         let taken = |id: &str| config.sources.iter().any(|source| source.id == id) || blocks.iter().any(|block| block.id == id);
-        let id = opml::source_id(&outline.title, &outline.xml_url, &taken);
+        let id = ids::source_id(&outline.title, &outline.xml_url, &taken);
         let (url, title, tags) = (outline.xml_url.clone(), outline.title.clone(), outline.tags.clone());
         blocks.push(Block { id, url, title, is_page: false, tags });
     }

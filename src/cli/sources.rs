@@ -22,7 +22,7 @@ pub async fn run(context: &Context, args: SourcesArgs) -> Result<Exit, Failure> 
         SourcesAction::List => list(context, &context.app().await?).await,
         SourcesAction::Show { id } => show(context, &context.app().await?, &id).await,
         SourcesAction::Fetch { ids } => fetch(context, &context.app().await?, &ids).await,
-        SourcesAction::Approve { id, quiet, drop } => approve(context, &context.app().await?, &id, quiet, drop).await,
+        SourcesAction::Approve { id, no_mail, drop } => approve(context, &context.app().await?, &id, no_mail, drop).await,
         SourcesAction::Pause { id } => set(context, &context.app().await?, &id, SourceState::Paused).await,
         SourcesAction::Resume { id } => set(context, &context.app().await?, &id, SourceState::Active).await,
         SourcesAction::Add(args) => source_add::add(context, args).await,
@@ -214,7 +214,7 @@ async fn fetch(context: &Context, app: &App, ids: &[String]) -> Result<Exit, Fai
     for row in &rows {
         let Some(one) = importer.ask_now(&row.id).await? else { continue };
         if !context.out.json {
-            context.out.say(words(&one, row));
+            context.out.say(words(&one));
         }
         told.push(one);
     }
@@ -229,21 +229,21 @@ async fn fetch(context: &Context, app: &App, ids: &[String]) -> Result<Exit, Fai
     Ok(if failed { Exit::Remote } else { Exit::Done })
 }
 
-fn words(told: &Told, before: &SourceRow) -> String {
-    let Told { source, asked, taken, .. } = told;
+fn words(told: &Told) -> String {
+    let Told { source, asked, taken, is_baseline, .. } = told;
     if asked.failed {
         return format!("{source}: not fetched: {}", asked.said);
     }
-    let first = if before.baseline_at.is_none() && taken.new > 0 { " (what stands there at first is not mailed)" } else { "" };
+    let first = if *is_baseline && taken.new > 0 { " (what stands there at first is not mailed)" } else { "" };
     format!("{source}: {}; {}{first}", asked.said, taken.words())
 }
 
-async fn approve(context: &Context, app: &App, id: &str, quiet: bool, drop: bool) -> Result<Exit, Failure> {
+async fn approve(context: &Context, app: &App, id: &str, no_mail: bool, drop: bool) -> Result<Exit, Failure> {
     one(app, id).await?;
     let now = context.clock.now();
     let (n, done) = if drop {
         (app.store.drop_held(id, now).await?, "left out")
-    } else if quiet {
+    } else if no_mail {
         (app.store.approve_held(id, false, now).await?, "taken up; not mailed")
     } else {
         (app.store.approve_held(id, true, now).await?, "taken up; the next issue may bring them")

@@ -53,9 +53,9 @@ pub async fn freeze(
             let recipe = if lists.is_empty() { (**recipe).clone() } else { Digest { lists: lists.to_vec(), ..(**recipe).clone() } };
             let mut planned = digest::plan(&app.config, &app.store, &recipe, library, now, now).await?;
             if repeat && planned.is_err() {
-                let again = digest::choose(&Digest { min: 1, ..recipe.clone() }, library, &Default::default(), now);
-                if let Choice::Articles(articles) = again {
-                    planned = Ok(Planned::of(&app.config, articles, &recipe.lists));
+                let again = Digest { min: 1, ..recipe.clone() };
+                if let Choice::Articles(chosen) = digest::choose(&app.config, &again, library, &Default::default(), now) {
+                    planned = Ok(Planned::of(&app.config, chosen.articles, &recipe.lists));
                 }
             }
             match planned {

@@ -11,6 +11,7 @@ use super::sections::{self, Known};
 use super::source::Source;
 use super::tree::{Entry, Node, Origin, Value, from_table};
 use super::{Config, OnUnknown, SendPolicy, StoreUrl, beside, dkim, env, relay, sources, store, web};
+use crate::model::article::OWN;
 use crate::model::{Fault, Faults, Feed};
 
 /// Sections that stand once, and sections that repeat.
@@ -127,7 +128,7 @@ fn read(root: &Root<'_>, file: &Path) -> Option<Config> {
     let relays = every(root, "relay", |s| relay::read(s, file, position.replace(position.get() + 1)));
     let lists = every(root, "list", |s| sections::list(s, file));
     let sources = every(root, "source", sources::source);
-    let known = Known { lists: ids(root, "list"), sources: [vec![sources::OWN.to_owned()], ids(root, "source")].concat() };
+    let known = Known { lists: ids(root, "list"), sources: [vec![OWN.to_owned()], ids(root, "source")].concat() };
     let zone = site.as_ref().map_or(Tz::UTC, |site| site.timezone);
     let digests = every(root, "digest", |s| sections::digest(s, zone, &known));
     let (mut feeds, gone_feeds) = feeds(root, &known);

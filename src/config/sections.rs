@@ -8,7 +8,8 @@ use url::Url;
 use super::beside;
 use super::reader::{Section, Text, did_you_mean, with_hint};
 use super::tree::Value;
-use crate::model::digest::{Approval, Missed};
+use crate::model::article::OWN;
+use crate::model::digest::{Approval, Missed, Order, Sections};
 use crate::model::feed::{Feed, FeedFormat, Hub};
 use crate::model::link::SHORT_CHARS;
 use crate::model::list::{OptIn, Welcome, parse_id};
@@ -108,9 +109,18 @@ pub(super) fn digest(section: &Section<'_>, site_zone: Tz, known: &Known) -> Opt
     let sources = references(section, section.texts("sources"), &known.sources, "source");
     let limit = section.count("limit", 20, 1..=DIGEST_LIMIT_MAX);
     let min = section.count("min", 1, 0..=DIGEST_LIMIT_MAX);
-    if min > limit {
-        section.fault(Fault::error("bad-value", format!("min = {min} is above limit = {limit}: the digest would never go out")));
+    let per_source = section.count("per_source", 0, 0..=DIGEST_LIMIT_MAX);
+    if let Some(most) = Some(most_articles(limit, per_source, &sources)).filter(|most| min > *most) {
+        let cause = if most < limit {
+            format!("above what per_source = {per_source} lets through, {most}")
+        } else {
+            format!("above limit = {limit}")
+        };
+        section.fault(Fault::error("bad-value", format!("min = {min} is {cause}: the digest would never go out")));
     }
+    let order = section.choice("order", &[("date", Order::Date), ("weight", Order::Weight)], Order::Date);
+    const SECTIONS: [(&str, Sections); 3] = [("none", Sections::None), ("source", Sections::Source), ("tag", Sections::Tag)];
+    let sections = section.choice("sections", &SECTIONS, Sections::None);
     let missed = section.choice("missed", &[("once", Missed::Once), ("skip", Missed::Skip), ("ask", Missed::Ask)], Missed::Once);
     let approval = section.choice("approval", &[("none", Approval::None), ("required", Approval::Required)], Approval::None);
     let lists = lists.into_iter().filter_map(|id| ListId::parse(&id).ok()).collect();
@@ -128,10 +138,19 @@ pub(super) fn digest(section: &Section<'_>, site_zone: Tz, known: &Known) -> Opt
         sources,
         authors,
         limit,
+        per_source,
+        order,
+        sections,
         min,
         missed,
         approval,
     })
+}
+
+/// The most Articles an Issue can have: quotas narrow a digest of named sources, and our own articles have none.
+fn most_articles(limit: usize, per_source: usize, sources: &[String]) -> usize {
+    let is_narrow = per_source > 0 && !sources.is_empty() && !sources.iter().any(|source| source == OWN);
+    if is_narrow { limit.min(per_source * sources.len()) } else { limit }
 }
 
 /// `rhythms`: how seldom readers may have it, from the fastest.

@@ -4,11 +4,10 @@ use std::time::Duration;
 
 use super::reader::Section;
 use super::sections::{http_url, language};
+use crate::model::article::OWN;
 use crate::model::list::parse_id;
 use crate::model::source::{Source, SourceKind, Updates};
 
-/// The source that stands for content/.
-pub(super) const OWN: &str = "own";
 /// A weight above this says no more.
 const WEIGHT_MAX: usize = 100;
 

@@ -4,20 +4,24 @@
 //! sent is refused before a row is written. Nothing here writes: the caller hands the draft to the store.
 
 mod choose;
+mod pages;
 mod plan;
+mod sections;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-pub use choose::{Choice, choose};
+pub use choose::{Choice, Chosen, Past, choose};
 pub use plan::{Planned, plan};
 
 use crate::compose::{Compiled, Reader, Rendered};
 use crate::config::Config;
-use crate::model::issue::{FrozenArticle, FrozenList, FrozenSite};
+use crate::model::edition::Carried;
+use crate::model::issue::{FrozenArticle, FrozenCorrection, FrozenList, FrozenSite};
 use crate::model::{
     Article, Digest, Edition, EmailAddress, Fault, Faults, Frozen, IssueId, ListId, Notice, Subscriber, SubscriberId, Timestamp,
 };
+use crate::store::carried::Remembered;
 use crate::store::issues::NewIssue;
 
 /// The template of a letter.
@@ -62,10 +66,13 @@ impl Press<'_> {
             preheader: digest.preheader.clone().unwrap_or_else(|| TITLES.to_owned()),
             template: digest.template.clone(),
             fresh: (fresh < articles.len()).then_some(fresh),
+            sections: sections::sections(digest, articles),
+            corrections: planned.corrected.iter().zip(&planned.edition.corrections).map(frozen_correction).collect(),
             ..self.blank(articles, &digest.lists)?
         };
         let mut draft = self.finish(frozen, Some(digest.id.clone()), &articles[..fresh], &digest.lists)?;
         draft.new.edition = planned.edition.clone();
+        draft.new.remembered = planned.remembered.clone();
         draft.new.only = digest.only.as_ref().map(|only| only.at(self.now, self.config.site.timezone));
         Ok(draft)
     }
@@ -143,6 +150,8 @@ impl Press<'_> {
             },
             date: self.now.in_zone(site.timezone).to_rfc3339_opts(chrono::SecondsFormat::Secs, false),
             fresh: None,
+            sections: Vec::new(),
+            corrections: Vec::new(),
             language: None,
             test: false,
         })
@@ -171,6 +180,7 @@ impl Press<'_> {
             only: None,
             edition: Edition::default(),
             local: None,
+            remembered: Remembered::default(),
             frozen,
         };
         Ok(Draft { new, compiled, sample, lints })
@@ -230,6 +240,17 @@ fn frozen_article(article: &Article) -> FrozenArticle {
         image: article.image.clone(),
         origin: article.origin.clone(),
         minutes: article.minutes() as u64,
+    }
+}
+
+fn frozen_correction((article, told): (&Arc<Article>, &Carried)) -> FrozenCorrection {
+    FrozenCorrection {
+        id: article.id.0.clone(),
+        title: article.title.clone(),
+        url: article.url.clone(),
+        language: article.language.clone(),
+        origin: article.origin.clone(),
+        is_new: told.age == 0,
     }
 }
 

@@ -1,32 +1,43 @@
 //! What the next Issue of a Digest holds, for whom: the new Articles for everybody, and what earlier Issues carried for those whose turn it is.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Choice, choose};
+use super::choose::{Chosen, Ranking, candidates, is_after};
+use super::pages::pages;
+use super::{Choice, Past, choose};
 use crate::config::Config;
 use crate::model::edition::{Carried, SHARE_MAX};
 use crate::model::{Article, Digest, Edition, Library, ListId, Rhythm, Timestamp};
+use crate::store::carried::Remembered;
 use crate::store::{Result, Store};
 
 /// How far back an Issue reaches for those who read seldom: a month, and one that was missed.
 const BACK: Duration = Duration::from_secs(62 * 24 * 3600);
 
+/// Most corrections one Issue tells for the first time; the others wait for the next.
+const CORRECTIONS_MAX: usize = 20;
+
 /// The content of an Issue that is not frozen yet.
 #[derive(Debug, Clone, Default)]
 pub struct Planned {
-    /// The new Articles, newest first, and then the earlier ones.
+    /// The new Articles in rank, and then the earlier ones.
     pub articles: Vec<Arc<Article>>,
+    /// Articles of earlier Issues that were corrected since.
+    pub corrected: Vec<Arc<Article>>,
     /// Who gets which.
     pub edition: Edition,
+    /// What the Digest will remember of it.
+    pub remembered: Remembered,
 }
 
 impl Planned {
     /// An Issue of these Articles, all new.
     pub fn of(config: &Config, articles: Vec<Arc<Article>>, lists: &[ListId]) -> Self {
         let carried = articles.iter().map(|article| Carried { age: 0, tags: article.tags.clone() }).collect();
-        Self { articles, edition: Edition { articles: carried, topics: topics(config, lists), ..Edition::default() } }
+        let edition = Edition { articles: carried, topics: topics(config, lists), ..Edition::default() };
+        Self { articles, edition, ..Self::default() }
     }
 }
 
@@ -44,25 +55,58 @@ pub async fn plan(
     turn: Timestamp,
     now: Timestamp,
 ) -> Result<std::result::Result<Planned, String>> {
-    let ids: Vec<String> = library.all().iter().map(|article| article.id.0.clone()).collect();
-    let carried = store.already_in(&digest.id, &ids).await?;
-    let (fresh, reason) = match choose(digest, library, &carried, now) {
-        Choice::Articles(articles) => (articles, None),
-        Choice::Nothing(reason) => (Vec::new(), Some(reason)),
+    let past = past(store, digest, library, now).await?;
+    let (chosen, reason) = match choose(config, digest, library, &past, now) {
+        Choice::Articles(chosen) => (chosen, None),
+        Choice::Nothing(reason) => (Chosen::default(), Some(reason)),
     };
     let due = due(store, config, digest, turn).await?;
     if let (Some(reason), true) = (&reason, due.is_empty()) {
         return Ok(Err(reason.clone()));
     }
-    let mut planned = Planned::of(config, fresh, &digest.lists);
+    let mut planned = Planned::of(config, chosen.articles, &digest.lists);
+    planned.remembered = chosen.remembered;
     planned.edition.offered = digest.rhythms.clone();
     planned.edition.due = due;
     let has_news = !planned.articles.is_empty();
+    if has_news {
+        add_corrections(store, digest, library, &mut planned, now).await?;
+    }
     add_earlier(config, store, digest, library, &mut planned, now).await?;
     match reason {
         Some(reason) if !has_news && planned.articles.is_empty() => Ok(Err(reason)),
         _ => Ok(Ok(planned)),
     }
+}
+
+/// What earlier Issues left behind of what could go out now. Only that is asked for, so that an old Digest costs no more than a young one.
+async fn past(store: &Store, digest: &Digest, library: &Library, now: Timestamp) -> Result<Past> {
+    let Some(beginning) = store.beginning(&digest.id).await? else {
+        let all: Vec<String> = library.all().iter().map(|article| article.id.0.clone()).collect();
+        return Ok(Past { over: store.already_in(&digest.id, &all).await?, ..Past::default() });
+    };
+    let found: Vec<&Arc<Article>> = candidates(digest, library, now).filter(|article| is_after(beginning, article)).collect();
+    let ids: Vec<String> = found.iter().map(|article| article.id.0.clone()).collect();
+    let over = store.already_in(&digest.id, &ids).await?;
+    let open = found.into_iter().filter(|article| !over.contains(&article.id.0));
+    let wanted: Vec<String> = open.flat_map(|article| pages(article)).collect();
+    let pages = store.pages_in(&digest.id, &wanted).await?;
+    Ok(Past { over, pages, beginning: Some(beginning) })
+}
+
+/// Adds what was corrected since an Issue carried it, and no Issue has told.
+async fn add_corrections(store: &Store, digest: &Digest, library: &Library, planned: &mut Planned, now: Timestamp) -> Result<()> {
+    let corrected: Vec<(&Arc<Article>, Timestamp)> =
+        library.live(now).filter_map(|article| Some((article, article.corrected.filter(|_| !article.mail.skip_email)?))).collect();
+    let ids: Vec<String> = corrected.iter().map(|(article, _)| article.id.0.clone()).collect();
+    let known = store.known_since(&digest.id, &ids).await?;
+    let untold = corrected.into_iter().filter(|(article, at)| known.get(&article.id.0).is_some_and(|since| at > since));
+    for (article, at) in untold.take(CORRECTIONS_MAX) {
+        planned.remembered.corrections.push((article.id.0.clone(), at));
+        planned.edition.corrections.push(Carried { age: 0, tags: article.tags.clone() });
+        planned.corrected.push(article.clone());
+    }
+    Ok(())
 }
 
 /// The rhythms whose turn it is.
@@ -101,10 +145,19 @@ async fn add_earlier(
             found.push((*age, *article));
         }
     }
-    found.sort_by_key(|(age, article)| (*age, std::cmp::Reverse(article.published_at())));
+    let ranking = Ranking::new(config, digest);
+    found.sort_by_key(|(age, article)| (*age, ranking.place(article)));
     for (age, article) in found.into_iter().take(SHARE_MAX) {
         edition.articles.push(Carried { age, tags: article.tags.clone() });
         planned.articles.push(article.clone());
+    }
+    let mut told: HashSet<String> = planned.corrected.iter().map(|article| article.id.0.clone()).collect();
+    for (id, made) in store.corrections_since(&digest.id, Timestamp(oldest.0 - 1)).await? {
+        let (Some(article), Some(age)) = (by_id.get(id.as_str()), ages.get(&made)) else { continue };
+        if told.insert(id) && told.len() <= SHARE_MAX {
+            edition.corrections.push(Carried { age: *age, tags: article.tags.clone() });
+            planned.corrected.push((*article).clone());
+        }
     }
     edition.earlier = earlier;
     Ok(())

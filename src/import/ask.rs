@@ -1,10 +1,14 @@
 //! One request and what the answer is: nothing new, a feed, a page, gone, or a failure.
 
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
 use url::Url;
 
 use super::article::is_web;
 use super::patience::Wishes;
 use super::reader::Feed;
+use super::robots::Robots;
 use super::{Importer, pages, reader};
 use crate::fetch::{HeaderMap, HeaderName, HeaderValue, Response};
 use crate::model::source::{Source, SourceKind};
@@ -14,6 +18,10 @@ use crate::store::sources::{Asked, SourceRow};
 const MOVED_TIMES: i64 = 3;
 /// Failures in a row after which the address of config.toml is tried again.
 const MOVED_FAILURES: i64 = 5;
+/// How long a robots.txt is good (RFC 9309, section 2.4).
+const ROBOTS_KEPT: Duration = Duration::from_secs(24 * 3_600);
+/// The name by which robots.txt files know us.
+const PRODUCT: &str = "postrider";
 /// What we would like best. Feeds come first, because one address may serve both.
 const ACCEPT: &str = "application/atom+xml, application/rss+xml, application/feed+json, application/rdf+xml, application/xml;q=0.9, text/xml;q=0.9, text/html;q=0.7, */*;q=0.5";
 
@@ -145,9 +153,32 @@ impl Importer {
         answer
     }
 
-    /// Why a page may not be fetched, as its site says in robots.txt.
-    async fn refused_by_robots(&self, _page: &Url) -> Option<String> {
-        None
+    /// Why a page may not be fetched, as its site says in robots.txt. Feeds are there to be fetched by programs, and nobody is asked about them.
+    async fn refused_by_robots(&self, page: &Url) -> Option<String> {
+        let site = page.origin().ascii_serialization();
+        let now = self.clock.now();
+        let kept = self.robots.lock().unwrap_or_else(PoisonError::into_inner).get(&site).cloned();
+        let robots = match kept {
+            Some((at, robots)) if now.since(at) < ROBOTS_KEPT => robots,
+            _ => {
+                let robots = Arc::new(self.robots_of(page).await);
+                let mut all = self.robots.lock().unwrap_or_else(PoisonError::into_inner);
+                all.retain(|_, (at, _)| now.since(*at) < ROBOTS_KEPT);
+                all.insert(site.clone(), (now, robots.clone()));
+                robots
+            }
+        };
+        let path = &page[url::Position::BeforePath..url::Position::AfterQuery];
+        (!robots.allows(PRODUCT, path)).then(|| format!("{site}/robots.txt does not allow it"))
+    }
+
+    async fn robots_of(&self, page: &Url) -> Robots {
+        let Ok(url) = page.join("/robots.txt") else { return Robots::unreachable() };
+        match self.fetch.get(&url).await {
+            Ok(answer) if answer.status / 100 == 2 => Robots::parse(&answer.body),
+            Ok(answer) if answer.status / 100 == 4 => Robots::unavailable(),
+            _ => Robots::unreachable(),
+        }
     }
 }
 

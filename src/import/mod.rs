@@ -9,10 +9,12 @@ mod ask;
 mod filter;
 pub mod guard;
 pub mod identity;
+pub mod ids;
 pub mod opml;
 pub mod pages;
 pub mod patience;
 pub mod reader;
+pub mod robots;
 mod take;
 mod turns;
 
@@ -32,6 +34,9 @@ use crate::store::{Result, Store, StoreError};
 /// Articles of Sources that a Library holds at most, the last that came: older ones were mailed long ago, and no feed reaches back so far.
 const ARTICLES_MAX: u32 = 10_000;
 
+/// What each site allows, and when it said so.
+type RobotsBySite = HashMap<String, (Timestamp, Arc<robots::Robots>)>;
+
 /// Asks Sources. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Importer {
@@ -39,7 +44,7 @@ pub struct Importer {
     fetch: Fetch,
     clock: Clock,
     sources: Arc<BTreeMap<String, Arc<Source>>>,
-    robots: Arc<Mutex<HashMap<String, (Timestamp, ())>>>,
+    robots: Arc<Mutex<RobotsBySite>>,
 }
 
 /// What one fetch came to.
@@ -51,6 +56,8 @@ pub struct Told {
     pub asked: Asked,
     /// What became of the entries.
     pub taken: Taken,
+    /// These are the first entries of a feed, which were there before us: they are not mailed.
+    pub is_baseline: bool,
     /// When it is asked again.
     pub next_at: Timestamp,
 }
@@ -74,6 +81,7 @@ impl Importer {
     pub async fn ask(&self, row: &SourceRow) -> Result<Option<Told>> {
         let Some(source) = self.sources.get(&row.id) else { return Ok(None) };
         let answer = self.request(source, row).await;
+        let is_baseline = row.baseline_at.is_none() && matches!(answer.brought, ask::Brought::Feed(..));
         let now = self.clock.now();
         let arrivals = self.take(source, row, answer.brought, now).await?;
         let next_at = patience::next(source.every, &answer.wishes, &answer.asked, row.failures, rand::random(), now);
@@ -81,7 +89,7 @@ impl Importer {
             Err(StoreError::Fenced) => return Ok(None),
             kept => kept?,
         };
-        let told = Told { source: row.id.clone(), asked: answer.asked, taken, next_at };
+        let told = Told { source: row.id.clone(), asked: answer.asked, taken, is_baseline, next_at };
         say(&told);
         Ok(Some(told))
     }
@@ -89,7 +97,7 @@ impl Importer {
 
 /// The politeness log: every request, what it came to, and when the next one is due.
 fn say(told: &Told) {
-    let Told { source, asked, taken, next_at } = told;
+    let Told { source, asked, taken, next_at, .. } = told;
     let (status, conditional, bytes, next) = (asked.status.unwrap_or_default(), asked.is_conditional, asked.bytes, next_at.rfc3339());
     if asked.gone {
         tracing::warn!(source, status, next, "gone for good; it is not asked any more: take it out of config.toml, or give it another url");

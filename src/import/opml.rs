@@ -1,26 +1,349 @@
-//! Stand-in until merged.
+//! OPML in and out: the list of feeds that every feed reader can export and take in.
+//!
+//! Reading forgives what such files get wrong (charsets, case, bare ampersands, missing versions) with the feed reader's own tokenizer,
+//! and refuses with the line what would lose a feed in silence. No DTD is read; references are characters and nothing else.
+
+use std::collections::HashMap;
+
 use url::Url;
-/// x
-#[derive(Debug, Clone)]
+
+use super::reader::token::{Token, Tokenizer};
+use super::reader::{MAX_ATTRIBUTES, MAX_DEPTH, charset, entity};
+
+/// A larger file is refused: the feeds of ten thousand readers' lists fit into it.
+pub const BYTES_MAX: usize = 10 * 1024 * 1024;
+/// More feeds are refused.
+pub const OUTLINES_MAX: usize = 20_000;
+/// Further tags of one feed are left out.
+const TAGS_MAX: usize = 16;
+/// A longer tag is cut off.
+const TAG_CHARS_MAX: usize = 64;
+/// A longer title is cut off.
+const TITLE_CHARS_MAX: usize = 300;
+/// How much of a wrong address an error repeats.
+const SHOWN_CHARS_MAX: usize = 80;
+
+/// One feed of a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outline {
-    /// x
+    /// What the list calls it, on one line; its host when the list does not say.
     pub title: String,
-    /// x
+    /// The address of the feed.
     pub xml_url: Url,
-    /// x
+    /// The address of the site it belongs to.
     pub html_url: Option<Url>,
-    /// x
+    /// The folders it lies in, outermost first, and its categories.
     pub tags: Vec<String>,
 }
-/// x
-pub fn read(_: &[u8]) -> Result<Vec<Outline>, String> {
-    Err("no".into())
+
+/// Why a file is no list of feeds that can be taken in.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum OpmlError {
+    /// More than [`BYTES_MAX`].
+    #[error("the file is larger than 10 MiB")]
+    TooLarge,
+    /// Nothing but white space.
+    #[error("the file is empty")]
+    Empty,
+    /// Something else.
+    #[error("line {line}: this is not OPML: it begins with {found} where <opml> belongs")]
+    NotOpml {
+        /// Where.
+        line: usize,
+        /// What it begins with.
+        found: String,
+    },
+    /// An address that no feed can have.
+    #[error("line {line}: {address:?} is not the address of a feed: {cause}")]
+    BadAddress {
+        /// Where.
+        line: usize,
+        /// The address, shortened.
+        address: String,
+        /// What is wrong with it.
+        cause: String,
+    },
+    /// Elements nest deeper than any reader's folders.
+    #[error("line {line}: elements nest deeper than {MAX_DEPTH}")]
+    TooDeep {
+        /// Where.
+        line: usize,
+    },
+    /// An element with more attributes than anyone writes.
+    #[error("line {line}: an element carries more than {MAX_ATTRIBUTES} attributes")]
+    TooManyAttributes {
+        /// Where.
+        line: usize,
+    },
+    /// More than [`OUTLINES_MAX`].
+    #[error("line {line}: the list has more than {OUTLINES_MAX} feeds")]
+    TooManyOutlines {
+        /// Where.
+        line: usize,
+    },
+    /// The end is missing, and with it maybe feeds.
+    #[error("line {line}: the file ends before its </opml>; export or copy it again")]
+    CutOff {
+        /// The last line.
+        line: usize,
+    },
 }
-/// x
-pub fn write(_: &str, _: &str, _: &[Outline]) -> String {
-    String::new()
+
+/// Reads a list of feeds. Folders and categories become tags. A feed that is listed twice comes once, with the tags of both.
+pub fn read(bytes: &[u8]) -> Result<Vec<Outline>, OpmlError> {
+    if bytes.len() > BYTES_MAX {
+        return Err(OpmlError::TooLarge);
+    }
+    let text = charset::decode(bytes, None);
+    if text.trim().is_empty() {
+        return Err(OpmlError::Empty);
+    }
+    let mut reading = Reading { text: &text, open: Vec::new(), outlines: Vec::new(), places: HashMap::new() };
+    reading.run()?;
+    Ok(reading.outlines)
 }
-/// x
-pub fn source_id(_: &str, url: &Url, _: &dyn Fn(&str) -> bool) -> String {
-    url.host_str().unwrap_or("x").replace('.', "-")
+
+/// A list being read.
+struct Reading<'a> {
+    text: &'a str,
+    /// Elements that are open, with the name of the folder when it is one.
+    open: Vec<(&'a str, Option<String>)>,
+    outlines: Vec<Outline>,
+    /// Where in `outlines` each address is.
+    places: HashMap<Url, usize>,
+}
+
+impl<'a> Reading<'a> {
+    fn run(&mut self) -> Result<(), OpmlError> {
+        let mut tokens = Tokenizer::new(self.text);
+        let (mut is_opml, mut is_whole) = (false, false);
+        loop {
+            let before = tokens.position();
+            let token = tokens.next().map_err(|_| OpmlError::TooManyAttributes { line: self.line(tokens.position()) })?;
+            match token {
+                None => break,
+                Some(Token::Start { name, is_empty }) => {
+                    let at = before + tokens.between(before, tokens.position()).rfind(&format!("<{name}")).unwrap_or(0);
+                    if !is_opml && !name.eq_ignore_ascii_case("opml") {
+                        return Err(OpmlError::NotOpml { line: self.line(at), found: format!("<{}>", cut_off(name, SHOWN_CHARS_MAX)) });
+                    }
+                    is_opml = true;
+                    self.start(name, is_empty, &Attributes(&tokens.attributes), at)?;
+                }
+                Some(Token::End(name)) => {
+                    is_whole |= name.eq_ignore_ascii_case("opml");
+                    if let Some(opened) = self.open.iter().rposition(|(open, _)| open.eq_ignore_ascii_case(name)) {
+                        self.open.truncate(opened);
+                    }
+                }
+                Some(_) => {}
+            }
+        }
+        match (is_opml, is_whole) {
+            (true, true) => Ok(()),
+            (true, false) => Err(OpmlError::CutOff { line: self.line(self.text.trim_end().len()) }),
+            (false, _) => Err(OpmlError::NotOpml { line: 1, found: "text".to_owned() }),
+        }
+    }
+
+    /// Takes the start tag at `at`: a feed is kept, a folder remembered as long as it is open.
+    fn start(&mut self, name: &'a str, is_empty: bool, attributes: &Attributes<'_, 'a>, at: usize) -> Result<(), OpmlError> {
+        if self.open.len() >= MAX_DEPTH {
+            return Err(OpmlError::TooDeep { line: self.line(at) });
+        }
+        let mut folder = None;
+        if name.eq_ignore_ascii_case("outline") {
+            match attributes.address() {
+                Some(address) => self.feed(&address, attributes, at)?,
+                None => folder = attributes.title().map(|title| cut_off(&title, TAG_CHARS_MAX)),
+            }
+        }
+        if !is_empty {
+            self.open.push((name, folder));
+        }
+        Ok(())
+    }
+
+    fn feed(&mut self, address: &str, attributes: &Attributes<'_, 'a>, at: usize) -> Result<(), OpmlError> {
+        let xml_url = web_address(address).map_err(|cause| OpmlError::BadAddress {
+            line: self.line(at),
+            address: cut_off(address, SHOWN_CHARS_MAX),
+            cause,
+        })?;
+        let folders = self.open.iter().filter_map(|(_, folder)| folder.clone());
+        let tags: Vec<String> = folders.chain(attributes.categories()).collect();
+        let place = match self.places.get(&xml_url) {
+            Some(&place) => place,
+            None if self.outlines.len() >= OUTLINES_MAX => return Err(OpmlError::TooManyOutlines { line: self.line(at) }),
+            None => {
+                let title = attributes.title().map(|title| cut_off(&title, TITLE_CHARS_MAX));
+                let title = title.unwrap_or_else(|| xml_url.host_str().unwrap_or_default().to_owned());
+                let html_url = attributes.get("htmlUrl").and_then(|url| web_address(&url).ok());
+                self.places.insert(xml_url.clone(), self.outlines.len());
+                self.outlines.push(Outline { title, xml_url, html_url, tags: Vec::new() });
+                self.outlines.len() - 1
+            }
+        };
+        let known = &mut self.outlines[place].tags;
+        for tag in tags {
+            if known.len() < TAGS_MAX && !known.iter().any(|it| it.to_lowercase() == tag.to_lowercase()) {
+                known.push(tag);
+            }
+        }
+        Ok(())
+    }
+
+    /// The line of a place in the text, counted from one. Only errors ask.
+    fn line(&self, at: usize) -> usize {
+        memchr::memchr_iter(b'\n', &self.text.as_bytes()[..at]).count() + 1
+    }
+}
+
+/// The attributes of one element. Their names are written in every case.
+struct Attributes<'t, 'a>(&'t [(&'a str, &'a str)]);
+
+impl Attributes<'_, '_> {
+    /// The value of an attribute on one line; none when it is empty.
+    fn get(&self, name: &str) -> Option<String> {
+        let (_, raw) = self.0.iter().find(|(it, raw)| it.eq_ignore_ascii_case(name) && !raw.trim().is_empty())?;
+        Some(one_line(&entity::resolve(raw))).filter(|value| !value.is_empty())
+    }
+
+    fn title(&self) -> Option<String> {
+        self.get("text").or_else(|| self.get("title"))
+    }
+
+    /// The feed's address: `xmlUrl`, or a plain `url` where the type says that it is a feed's.
+    fn address(&self) -> Option<String> {
+        let is_feed = || self.get("type").is_some_and(|kind| ["rss", "atom", "feed"].contains(&kind.to_ascii_lowercase().as_str()));
+        self.get("xmlUrl").or_else(|| self.get("url").filter(|_| is_feed()))
+    }
+
+    /// `category="/Boston/Weather,news"`: each part of a path, which begins with a slash, is a tag, and so is each word without one.
+    fn categories(&self) -> Vec<String> {
+        let categories = self.get("category").unwrap_or_default();
+        let parts = categories.split(',').map(str::trim).flat_map(|category| match category.strip_prefix('/') {
+            Some(path) => path.split('/').map(str::trim).filter(|part| !part.is_empty()).take(TAGS_MAX).collect(),
+            None => vec![category],
+        });
+        parts.filter(|part| !part.is_empty()).take(TAGS_MAX).map(|part| cut_off(part, TAG_CHARS_MAX)).collect()
+    }
+}
+
+/// An address a feed can be fetched from, or why it cannot.
+fn web_address(text: &str) -> Result<Url, String> {
+    // `feed:https://...` and `feed://...` were meant for the browser.
+    let bare = text.strip_prefix("feed:").map_or(text.to_owned(), |rest| match rest.strip_prefix("//") {
+        Some(rest) => format!("http://{rest}"),
+        None => rest.to_owned(),
+    });
+    let url = Url::parse(&bare).map_err(|error| error.to_string())?;
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err(format!("it begins with {}: in place of https:", url.scheme()));
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err("it contains a user or a password".to_owned());
+    }
+    Ok(url)
+}
+
+/// A text on one line, without control characters.
+fn one_line(text: &str) -> String {
+    let mut line = String::new();
+    for word in text.split_whitespace() {
+        let before = line.len();
+        line.extend((before > 0).then_some(' '));
+        line.extend(word.chars().filter(|&c| !c.is_control() && is_xml(c)));
+        if line.len() <= before + 1 && line.ends_with(' ') {
+            line.truncate(before);
+        }
+    }
+    line
+}
+
+fn cut_off(text: &str, chars_max: usize) -> String {
+    match text.char_indices().nth(chars_max) {
+        Some((end, _)) => format!("{}…", text[..end].trim_end()),
+        None => text.to_owned(),
+    }
+}
+
+/// Writes a list of feeds: OPML 2.0, with a folder for the first tag of each. `date` is written as it is, in the form of RFC 822.
+pub fn write(title: &str, date_rfc822: &str, outlines: &[Outline]) -> String {
+    let mut folders: Vec<(&str, Vec<&Outline>)> = Vec::new();
+    let mut places: HashMap<&str, usize> = HashMap::new();
+    for outline in outlines {
+        let folder = outline.tags.first().map_or("", String::as_str);
+        let place = *places.entry(folder).or_insert(folders.len());
+        if place == folders.len() {
+            folders.push((folder, Vec::new()));
+        }
+        folders[place].1.push(outline);
+    }
+    let mut out = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<opml version=\"2.0\">\n  <head>\n");
+    element("title", title, &mut out);
+    element("dateCreated", date_rfc822, &mut out);
+    out.push_str("  </head>\n  <body>\n");
+    for (folder, outlines) in folders {
+        if folder.is_empty() {
+            outlines.iter().for_each(|outline| write_outline(outline, "    ", &mut out));
+            continue;
+        }
+        out.push_str("    <outline");
+        attribute("text", folder, &mut out);
+        out.push_str(">\n");
+        outlines.iter().for_each(|outline| write_outline(outline, "      ", &mut out));
+        out.push_str("    </outline>\n");
+    }
+    out.push_str("  </body>\n</opml>\n");
+    out
+}
+
+fn write_outline(outline: &Outline, indent: &str, out: &mut String) {
+    out.push_str(indent);
+    out.push_str("<outline type=\"rss\"");
+    attribute("text", &outline.title, out);
+    attribute("xmlUrl", outline.xml_url.as_str(), out);
+    if let Some(url) = &outline.html_url {
+        attribute("htmlUrl", url.as_str(), out);
+    }
+    // The folder says the first tag. In a category a comma would begin another one, and a slash at its beginning a path.
+    let others = outline.tags.iter().skip(1).map(|tag| tag.replace(',', " ").trim_start_matches(['/', ' ']).to_owned());
+    let category = others.filter(|tag| !tag.is_empty()).collect::<Vec<_>>().join(",");
+    if !category.is_empty() {
+        attribute("category", &category, out);
+    }
+    out.push_str("/>\n");
+}
+
+fn element(name: &str, text: &str, out: &mut String) {
+    out.push_str(&format!("    <{name}>{}</{name}>\n", escaped(text)));
+}
+
+fn attribute(name: &str, value: &str, out: &mut String) {
+    out.push_str(&format!(" {name}=\"{}\"", escaped(value)));
+}
+
+/// A text as it may stand in an element or in quotes, without the characters that XML 1.0 cannot carry.
+fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars().filter(|&c| is_xml(c)) {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            // As they stand, an attribute would make spaces of them.
+            '\t' => out.push_str("&#9;"),
+            '\n' => out.push_str("&#10;"),
+            '\r' => out.push_str("&#13;"),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+/// Whether XML 1.0 can carry a character.
+const fn is_xml(c: char) -> bool {
+    matches!(c, '\t' | '\n' | '\r' | ' '..='\u{D7FF}' | '\u{E000}'..='\u{FFFD}' | '\u{10000}'..)
 }

@@ -62,6 +62,9 @@ pub struct Origin {
     pub url: String,
 }
 
+/// The name that stands for content/ where Sources are named.
+pub const OWN: &str = "own";
+
 /// What the front matter's `[postrider]` table says about mailing.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct MailOptions {
@@ -144,6 +147,11 @@ impl Article {
         } else {
             ArticleState::Live
         }
+    }
+
+    /// Id of the Source it came from; [`OWN`] for one of ours.
+    pub fn source(&self) -> &str {
+        self.origin.as_ref().map_or(OWN, |origin| origin.source.as_str())
     }
 
     /// The instant of its last change: `updated`, else `published`, else 1970.

@@ -27,6 +27,28 @@ pub enum Approval {
     Required,
 }
 
+/// How Articles rank: who comes first in the mail, and who waits when there is not room for all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Order {
+    /// The newest first.
+    #[default]
+    Date,
+    /// Those of the heaviest Source first, and of one weight the newest. Our own are the heaviest.
+    Weight,
+}
+
+/// What the Articles of an Issue are put together by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Sections {
+    /// Nothing.
+    #[default]
+    None,
+    /// Their Sources.
+    Source,
+    /// Their tags.
+    Tag,
+}
+
 /// A `[[digest]]` table.
 #[derive(Debug, Clone)]
 pub struct Digest {
@@ -55,9 +77,15 @@ pub struct Digest {
     pub sources: Vec<String>,
     /// Only Articles of these authors.
     pub authors: Vec<String>,
-    /// At most this many Articles, the newest.
+    /// At most this many Articles, the first in `order`.
     pub limit: usize,
-    /// Fewer than this many: no Issue.
+    /// At most this many Articles of one Source; any number when 0. Our own are not counted.
+    pub per_source: usize,
+    /// Who comes first.
+    pub order: Order,
+    /// The headings of its mails.
+    pub sections: Sections,
+    /// Fewer than this many that could go out now: no Issue.
     pub min: usize,
     /// What about missed moments.
     pub missed: Missed,

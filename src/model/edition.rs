@@ -12,7 +12,7 @@ use super::rhythm::Rhythm;
 /// Most Articles one reader gets in one mail, the newest: mail programs cut off what is longer.
 pub const SHARE_MAX: usize = 60;
 
-/// One Article of an Issue.
+/// One Article of an Issue, or one correction.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Carried {
     /// How many Issues ago it was carried first; 0 for what is new.
@@ -26,7 +26,7 @@ pub struct Carried {
 pub enum Share {
     /// What everybody gets: all that is new.
     Whole,
-    /// These Articles: a '1' or '0' for each.
+    /// These Articles and corrections: a '1' or '0' for each.
     Part(String),
     /// Nothing of it is for them.
     Nothing,
@@ -39,6 +39,8 @@ pub enum Share {
 pub struct Edition {
     /// The Articles of the Issue: first what is new, then what earlier Issues carried, for those who have not had it.
     pub articles: Vec<Carried>,
+    /// What it tells was corrected in Articles of earlier Issues, with the age of the telling. Nobody is written to for that alone.
+    pub corrections: Vec<Carried>,
     /// Rhythms the Digest offers beside "each issue".
     pub offered: Vec<Rhythm>,
     /// Those of them whose time it is.
@@ -77,7 +79,9 @@ impl Edition {
         if !part.contains('1') {
             return Share::Nothing;
         }
-        let whole = self.articles.iter().zip(part.bytes()).all(|(article, gets)| (article.age == 0) == (gets == b'1'));
+        part.extend(self.corrections.iter().map(|correction| if wanted(correction) { '1' } else { '0' }));
+        let whole =
+            self.articles.iter().chain(&self.corrections).zip(part.bytes()).all(|(article, gets)| (article.age == 0) == (gets == b'1'));
         if whole { Share::Whole } else { Share::Part(part) }
     }
 

@@ -73,11 +73,17 @@ pub struct Frozen {
     pub template: String,
     /// All template sources under `email/` by name (`email/digest.html` …), as they were.
     pub templates: BTreeMap<String, String>,
-    /// The Articles as they were, newest first.
+    /// The Articles as they were, in the order of the Digest.
     pub articles: Vec<FrozenArticle>,
     /// So many of them, the first, are for everybody; the rest for those who did not have them with earlier Issues. All, when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fresh: Option<usize>,
+    /// Which Articles stand under which heading, in the order of the mail. Where there are none, no Article has a heading.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sections: Vec<FrozenSection>,
+    /// What was corrected since an earlier Issue carried it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub corrections: Vec<FrozenCorrection>,
     /// The Lists it goes to, by id, as they were.
     pub lists: BTreeMap<ListId, FrozenList>,
     /// The publication, as it was.
@@ -93,17 +99,72 @@ pub struct Frozen {
 }
 
 impl Frozen {
-    /// The Issue with the Articles of one share only: those with a '1' in `part`, or those for everybody.
+    /// Puts the Articles into the order of the mail: that of the sections.
+    pub fn sort_by_section(&mut self) {
+        let ids = self.sections.iter().flat_map(|section| &section.articles);
+        let places: BTreeMap<&String, usize> = ids.enumerate().map(|(place, id)| (id, place)).collect();
+        self.articles.sort_by_key(|article| places.get(&article.id).copied().unwrap_or(usize::MAX));
+    }
+
+    /// The Issue with the Articles and corrections of one share only: those with a '1' in `part`, or those for everybody.
     pub fn share(&self, part: Option<&str>) -> Cow<'_, Self> {
         let fresh = self.fresh.filter(|fresh| *fresh > 0).unwrap_or(self.articles.len());
-        let kept: Vec<bool> = match part {
-            Some(part) => part.bytes().map(|gets| gets == b'1').collect(),
-            None if fresh >= self.articles.len() => return Cow::Borrowed(self),
-            None => vec![true; fresh],
+        let is_told = |correction: &FrozenCorrection| correction.is_new || fresh == 0;
+        let (kept, told): (Vec<bool>, Vec<bool>) = match part {
+            Some(part) => {
+                let mut bits = part.bytes().map(|gets| gets == b'1');
+                (bits.by_ref().take(self.articles.len()).collect(), bits.collect())
+            }
+            None if fresh >= self.articles.len() && self.corrections.iter().all(is_told) => return Cow::Borrowed(self),
+            None => (vec![true; fresh], self.corrections.iter().map(is_told).collect()),
         };
-        let articles = self.articles.iter().zip(kept).filter(|(_, kept)| *kept).map(|(article, _)| article.clone()).collect();
-        Cow::Owned(Self { articles, fresh: None, ..self.clone() })
+        let articles: Vec<FrozenArticle> = only(&self.articles, &kept).cloned().collect();
+        // Whoever gets an Article only now gets it as it is now.
+        let is_old = |correction: &&FrozenCorrection| articles.iter().all(|article| article.id != correction.id);
+        // Of this share all are: whoever takes it for an Issue of its own leaves none out.
+        let told = only(&self.corrections, &told).filter(is_old).map(|told| FrozenCorrection { is_new: true, ..told.clone() });
+        let corrections = told.collect();
+        Cow::Owned(Self { articles, corrections, fresh: None, ..self.clone() })
     }
+}
+
+/// Those of `all` that are `kept`.
+fn only<'a, T>(all: &'a [T], kept: &'a [bool]) -> impl Iterator<Item = &'a T> {
+    all.iter().zip(kept).filter(|(_, kept)| **kept).map(|(one, _)| one)
+}
+
+/// Articles of an Issue under one heading.
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct FrozenSection {
+    /// The heading; none over our own Articles.
+    pub title: Option<String>,
+    /// Where it leads: the Source's own address.
+    #[serde(default)]
+    pub url: Option<String>,
+    /// Whether it holds what fits under no other heading; the word for that is the language's.
+    #[serde(default)]
+    pub rest: bool,
+    /// Ids of its Articles.
+    pub articles: Vec<String>,
+}
+
+/// That an Article was corrected after an Issue had carried it.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct FrozenCorrection {
+    /// Stable id of the Article.
+    pub id: String,
+    /// Title, plain text.
+    pub title: String,
+    /// Absolute address.
+    pub url: String,
+    /// Language, if not the site's.
+    #[serde(default)]
+    pub language: Option<String>,
+    /// Where it was imported from.
+    #[serde(default)]
+    pub origin: Option<super::article::Origin>,
+    /// Whether no Issue told of it before. Others are for readers who did not get the one that did.
+    pub is_new: bool,
 }
 
 /// What templates see of an Article.

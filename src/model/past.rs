@@ -22,7 +22,7 @@ pub struct PastIssue {
     pub language: String,
     /// The Lists it went to.
     pub lists: Vec<ListId>,
-    /// The Articles as they were. The body is kept of a letter's only: a digest shows none.
+    /// The Articles as they were, in the order of the mail. The body is kept of a letter's only: a digest shows none.
     pub articles: Vec<FrozenArticle>,
     /// What it is searched in: subject, titles, summaries and texts, in small letters.
     pub words: String,
@@ -32,6 +32,7 @@ impl PastIssue {
     /// What is kept of a frozen Issue; `is_letter` when it is of no Digest. Of its Articles those for everybody: the others were in earlier Issues.
     pub fn new(id: IssueId, is_letter: bool, subject: String, sent_at: Timestamp, mut frozen: Frozen) -> Self {
         frozen.articles.truncate(frozen.fresh.unwrap_or(usize::MAX));
+        frozen.sort_by_section();
         let mut past = Self {
             id,
             number: (!is_letter).then_some(frozen.number),

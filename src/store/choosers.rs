@@ -66,7 +66,7 @@ impl Store {
     /// The Articles those Issues carried, each with when its Issue was made.
     pub async fn carried_since(&self, digest: &str, since: Timestamp) -> Result<Vec<(String, Timestamp)>> {
         let sql = "SELECT a.article_id, i.created_at FROM issue_articles a JOIN issues i ON i.id = a.issue_id
-             WHERE a.digest = $1 AND i.created_at > $2 AND i.status <> 'cancelled' ORDER BY i.created_at DESC";
+             WHERE a.digest = $1 AND a.is_repeat = 0 AND i.created_at > $2 AND i.status <> 'cancelled' ORDER BY i.created_at DESC";
         let rows: Vec<(String, i64)> = self.engine.read().await?.rows(sql, args![digest, since]).await?;
         Ok(rows.into_iter().map(|(article, at)| (article, Timestamp(at))).collect())
     }

@@ -3,7 +3,8 @@
 use chrono_tz::Tz;
 
 use super::audience::{SUPPRESSED, deciding, meant};
-use super::sql::{CHUNK, Tx, Value, args, in_list, pieces, value_rows};
+use super::carried::{self, Remembered};
+use super::sql::{CHUNK, Tx, args, pieces, value_rows};
 use super::standing::{decided_list, each_once};
 use super::{Result, Store, StoreError, choosers};
 use crate::model::schedule::{FIRST_ZONE, same_clock};
@@ -32,6 +33,8 @@ pub struct NewIssue {
     pub edition: Edition,
     /// Each reader gets it at the hour of their own clock.
     pub local: Option<LocalHour>,
+    /// What its Digest remembers of it beside the Articles.
+    pub remembered: Remembered,
 }
 
 /// An hour on the clocks of many zones.
@@ -118,7 +121,7 @@ impl Store {
         // The number first: whoever makes another Issue waits here until this one is kept or refused.
         let id = IssueId(tx.numbers("issue", 1).await?);
         let number = number_of(&mut tx, new).await?;
-        keep_articles(&mut tx, id, new).await?;
+        carried::keep(&mut tx, id, new).await?;
         let planned = plan(&mut tx, id, new, now).await?;
         let sql = "INSERT INTO issues (id, digest, number, subject, status, reason, planned, created_at, scheduled_at, frozen, whole)
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
@@ -164,19 +167,6 @@ impl Store {
         let row: Option<(String,)> = tx.row("SELECT frozen FROM issues WHERE id = $1", args![id]).await?;
         let (json,) = row.ok_or_else(|| missing(id))?;
         serde_json::from_str(&json).map_err(|error| StoreError::Corrupt(format!("what issue {} froze: {error}", id.0)))
-    }
-
-    /// Which of `articles` were already in an Issue of `digest`.
-    pub async fn already_in(&self, digest: &str, articles: &[String]) -> Result<std::collections::HashSet<String>> {
-        let mut tx = self.engine.read().await?;
-        let mut known = std::collections::HashSet::new();
-        for articles in articles.chunks(CHUNK) {
-            let mut args = args![digest];
-            let ids = in_list(&mut args, articles.iter().map(String::as_str));
-            let sql = format!("SELECT article_id FROM issue_articles WHERE digest = $1 AND article_id IN ({ids})");
-            known.extend(tx.rows::<(String,)>(sql, args).await?.into_iter().map(|(id,)| id));
-        }
-        Ok(known)
     }
 
     /// The instant the last Issue of `digest` was frozen.
@@ -318,26 +308,6 @@ async fn number_of(tx: &mut Tx, new: &NewIssue) -> Result<i64> {
         return Ok(next);
     }
     Err(StoreError::Refused(format!("number {frozen} of digest {digest} is not the next one ({next}); freeze the issue again")))
-}
-
-/// Keeps which Articles the Digest has carried; one that it carried before refuses the Issue.
-async fn keep_articles(tx: &mut Tx, id: IssueId, new: &NewIssue) -> Result<()> {
-    let Some(digest) = &new.digest else { return Ok(()) };
-    for articles in pieces(&new.articles, CHUNK) {
-        let mut args = args![digest.as_str()];
-        let ids = in_list(&mut args, articles.iter().map(String::as_str));
-        let sql = format!("SELECT article_id, issue_id FROM issue_articles WHERE digest = $1 AND article_id IN ({ids}) LIMIT 1");
-        if let Some((article, issue)) = tx.row::<(String, i64)>(sql, args).await? {
-            return Err(StoreError::Refused(format!("article {article} was already in issue {issue} of digest {digest}")));
-        }
-        let mut args = Vec::new();
-        let rows = value_rows(&mut args, articles.iter().map(|article| [digest.as_str().into(), article.as_str().into(), Value::from(id)]));
-        // An Article named twice in one Issue is one Article.
-        let sql =
-            format!("INSERT INTO issue_articles (digest, article_id, issue_id) VALUES {rows} ON CONFLICT (digest, article_id) DO NOTHING");
-        tx.run(sql, args).await?;
-    }
-    Ok(())
 }
 
 /// One Delivery for each person who gets it; how many.

@@ -1,6 +1,7 @@
 //! The only SQL: one typed pool inside one [`Store`], one file a noun. Methods are grouped by noun in the other files of this folder.
 
 pub mod archive;
+pub mod carried;
 pub mod choosers;
 pub mod deliveries;
 pub mod imported;

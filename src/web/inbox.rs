@@ -109,9 +109,9 @@ async fn deliver(state: &State, id: &str) -> anyhow::Result<()> {
     let now = desk.clock.now();
     let (library, _) = worker::library(&desk.config, &desk.store).await?;
     let draft = tokio::task::spawn_blocking(move || -> anyhow::Result<_> {
-        match digest::choose(&recipe, &library, &Default::default(), now) {
-            Choice::Articles(articles) => {
-                let mut planned = Planned::of(&desk.config, articles, &recipe.lists);
+        match digest::choose(&desk.config, &recipe, &library, &Default::default(), now) {
+            Choice::Articles(chosen) => {
+                let mut planned = Planned::of(&desk.config, chosen.articles, &recipe.lists);
                 worker::for_mail(&mut planned);
                 Ok(Press { config: &desk.config, templates: &desk.templates, now }.digest(&recipe, &planned, 1)?)
             }

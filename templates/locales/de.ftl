@@ -93,6 +93,8 @@ digest-count =
            *[other] Minuten
         } zu lesen.
     }
+digest-rest = Weiteres
+digest-corrected = Inzwischen berichtigt
 digest-number = Nr. { $number }
 minutes = { $minutes } Min.
 read = Den Artikel lesen

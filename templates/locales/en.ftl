@@ -94,6 +94,8 @@ digest-count =
            *[other] minutes
         } of reading.
     }
+digest-rest = Other
+digest-corrected = Corrected since
 digest-number = No. { $number }
 minutes = { $minutes } min
 read = Read the article

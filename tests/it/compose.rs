@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use mail_parser::{HeaderName, MessageParser, MimeHeaders as _};
 use postrider::compose::{Compiled, ComposeError, Reader, full};
-use postrider::model::issue::{Frozen, FrozenArticle, FrozenList, FrozenSite};
+use postrider::model::issue::{Frozen, FrozenArticle, FrozenCorrection, FrozenList, FrozenSection, FrozenSite};
 use postrider::model::{EmailAddress, ListId, Mailbox, Subscriber, SubscriberId, Timestamp};
 use serde_json::{Map, Value, json};
 
@@ -62,6 +62,8 @@ fn frozen(subject: &str, html: &str, text: &str) -> Frozen {
         },
         date: "2026-11-22T09:00:00+01:00".into(),
         fresh: None,
+        sections: Vec::new(),
+        corrections: Vec::new(),
         language: None,
         test: false,
     }
@@ -512,6 +514,36 @@ fn the_built_in_mails_are_compiled() {
             assert_ne!(found, expected, "{template} is spliced");
         }
     }
+}
+
+#[test]
+fn headings_and_corrections_are_compiled_as_well_also_for_a_part_of_an_issue() {
+    let section = |title: &str, articles: &[&str]| FrozenSection {
+        title: Some(title.into()),
+        url: Some("https://boats.example.org/".into()),
+        articles: articles.iter().map(|id| (*id).to_owned()).collect(),
+        ..FrozenSection::default()
+    };
+    let rest = FrozenSection { rest: true, articles: vec!["a4".into()], ..FrozenSection::default() };
+    let correction = |id: &str, is_new| FrozenCorrection {
+        id: id.into(),
+        title: format!("Corrected {id} <b>"),
+        url: "https://boats.example.org/x".into(),
+        language: None,
+        origin: None,
+        is_new,
+    };
+    let mut frozen = Frozen { sections: vec![section("Boats", &["a3", "a1"]), section("Ropes", &["a2"]), rest], ..built_in(4) };
+    frozen.corrections = vec![correction("c1", true), correction("c2", false), correction("a2", false)];
+    let shown = |frozen: &Frozen| {
+        assert!(both_ways_agree(frozen, &hostile()));
+        let text = seen(&full_message(frozen, &ann()).unwrap()).text;
+        ["BOATS", "ROPES", "OTHER", "CORRECTED SINCE", "Corrected c1", "Corrected c2", "Corrected a2"].map(|words| text.contains(words))
+    };
+    frozen.templates.insert("email/t.html".into(), String::new());
+    assert_eq!(shown(&frozen), [true, true, true, true, true, false, false]);
+    assert_eq!(shown(&frozen.share(Some("0100111"))), [false, true, false, true, true, true, false], "a2 comes as it is now");
+    assert_eq!(shown(&frozen.share(Some("1001000"))), [true, false, true, false, false, false, false]);
 }
 
 #[test]

@@ -5,10 +5,15 @@ use std::path::Path;
 
 use postrider::config::Config;
 use postrider::content;
-use postrider::digest::{Choice, Planned, Press, choose, sample_reader};
-use postrider::model::{Digest, Library, Timestamp};
+use postrider::digest::{Choice, Past, Planned, Press, choose, sample_reader};
+use postrider::model::{Library, Timestamp};
 use postrider::{preflight, template};
 use tempfile::TempDir;
+
+mod corrections;
+mod room;
+mod sections;
+mod sources;
 
 /// 1 December 2026, noon.
 fn now() -> Timestamp {
@@ -25,6 +30,7 @@ fn publication(keys: &str, articles: &[(&str, &str)]) -> (TempDir, Config, Libra
          [[digest]]\nid = \"all\"\nlists = [\"all\"]\nsubject = \"News of the week: {{{{ articles[0].title }}}}\"\n{keys}\n"
     );
     std::fs::write(dir.path().join("config.toml"), config).unwrap();
+    std::fs::create_dir(dir.path().join("content")).unwrap();
     for (name, front) in articles {
         write(dir.path(), name, front);
     }
@@ -35,14 +41,14 @@ fn publication(keys: &str, articles: &[(&str, &str)]) -> (TempDir, Config, Libra
 }
 
 fn write(dir: &Path, name: &str, front: &str) {
-    std::fs::create_dir_all(dir.join("content")).unwrap();
     std::fs::write(dir.join(format!("content/{name}.md")), format!("+++\ntitle = \"About {name}\"\n{front}\n+++\nText of {name}.\n"))
         .unwrap();
 }
 
-fn chosen(digest: &Digest, library: &Library, carried: &HashSet<String>) -> Vec<String> {
-    match choose(digest, library, carried, now()) {
-        Choice::Articles(articles) => articles.iter().map(|article| article.slug.clone()).collect(),
+fn chosen(config: &Config, library: &Library, carried: &HashSet<String>) -> Vec<String> {
+    let past = Past { over: carried.clone(), ..Past::default() };
+    match choose(config, &config.digests[0], library, &past, now()) {
+        Choice::Articles(chosen) => chosen.articles.iter().map(|article| article.slug.clone()).collect(),
         Choice::Nothing(reason) => vec![format!("nothing: {reason}")],
     }
 }
@@ -63,18 +69,16 @@ const FIVE: [(&str, &str); 5] = [
 #[test]
 fn the_first_issue_takes_the_newest_and_the_archive_before_them_never_drips_out() {
     let (_dir, config, library) = publication("limit = 2", &FIVE);
-    let digest = &config.digests[0];
-    assert_eq!(chosen(digest, &library, &HashSet::new()), ["e", "d"]);
-    assert_eq!(chosen(digest, &library, &ids(&library, &["e", "d"])), ["nothing: no new article since the last issue"]);
+    assert_eq!(chosen(&config, &library, &HashSet::new()), ["e", "d"]);
+    assert_eq!(chosen(&config, &library, &ids(&library, &["e", "d"])), ["nothing: no new article since the last issue"]);
 }
 
 #[test]
 fn what_the_limit_left_out_and_what_came_late_goes_into_the_next_issue() {
     let (_dir, config, library) = publication("limit = 2", &FIVE);
-    let digest = &config.digests[0];
     // b was the first issue; c, d and e came since, with dates before or after whatever was sent.
-    assert_eq!(chosen(digest, &library, &ids(&library, &["b"])), ["e", "d"]);
-    assert_eq!(chosen(digest, &library, &ids(&library, &["b", "e", "d"])), ["c"]);
+    assert_eq!(chosen(&config, &library, &ids(&library, &["b"])), ["e", "d"]);
+    assert_eq!(chosen(&config, &library, &ids(&library, &["b", "e", "d"])), ["c"]);
 }
 
 #[test]
@@ -87,30 +91,31 @@ fn drafts_future_expired_and_unmailed_articles_are_left_out() {
         ("quiet", "date = 2026-11-01\n[postrider]\nskip_email = true"),
     ];
     let (_dir, config, library) = publication("", &more);
-    assert_eq!(chosen(&config.digests[0], &library, &HashSet::new()), ["live"]);
+    assert_eq!(chosen(&config, &library, &HashSet::new()), ["live"]);
 }
 
 #[test]
 fn tags_and_authors_are_filters_in_any_case() {
     let articles = [("sea", "date = 2026-11-01\ntags = [\"Sea\"]\nauthors = [\"Ann\"]"), ("land", "date = 2026-11-02\ntags = [\"land\"]")];
     let (_dir, config, library) = publication("tags = [\"sea\"]", &articles);
-    assert_eq!(chosen(&config.digests[0], &library, &HashSet::new()), ["sea"]);
+    assert_eq!(chosen(&config, &library, &HashSet::new()), ["sea"]);
     let (_dir, config, library) = publication("authors = [\"ann\"]", &articles);
-    assert_eq!(chosen(&config.digests[0], &library, &HashSet::new()), ["sea"]);
+    assert_eq!(chosen(&config, &library, &HashSet::new()), ["sea"]);
 }
 
 #[test]
 fn fewer_than_the_minimum_is_no_issue_with_the_reason() {
     let (_dir, config, library) = publication("min = 6", &FIVE);
-    assert_eq!(chosen(&config.digests[0], &library, &HashSet::new()), ["nothing: 5 articles are new, and min = 6"]);
+    assert_eq!(chosen(&config, &library, &HashSet::new()), ["nothing: 5 articles are new, and min = 6"]);
 }
 
 #[test]
 fn a_frozen_issue_needs_nothing_outside_itself() {
     let (dir, config, library) = publication("", &FIVE);
     let templates = template::load(&config.templates_dir).unwrap();
-    let Choice::Articles(articles) = choose(&config.digests[0], &library, &HashSet::new(), now()) else { panic!("there are articles") };
-    let planned = Planned::of(&config, articles, &config.digests[0].lists);
+    let choice = choose(&config, &config.digests[0], &library, &Past::default(), now());
+    let Choice::Articles(chosen) = choice else { panic!("there are articles") };
+    let planned = Planned::of(&config, chosen.articles, &config.digests[0].lists);
     let draft = Press { config: &config, templates: &templates, now: now() }.digest(&config.digests[0], &planned, 7).unwrap();
     let kept = serde_json::to_string(&draft.new.frozen).unwrap();
     drop(dir);

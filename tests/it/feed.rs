@@ -651,6 +651,103 @@ fn archive_documents_stay_under_half_a_megabyte() {
     assert_eq!(walk(&site, "atom.xml").0.len(), 90);
 }
 
+// ---- many sources in one feed ----
+
+/// An entry that was imported; `id` is what its source calls it.
+fn imported(source: &str, id: &str, name: &str) -> Article {
+    let home = format!("https://{source}.example.com/");
+    let mut article = article(name, "2026-11-05T07:00:00Z");
+    article.id = ArticleId(format!("{source}:{id}"));
+    article.path = String::new();
+    article.url = format!("{home}{name}");
+    article.origin = Some(Origin { source: source.to_owned(), title: format!("The {source} & Co"), url: home });
+    article
+}
+
+/// Three sources, each with another kind of id, and one of our own.
+fn combined() -> Vec<Article> {
+    vec![
+        imported("boats", "https://boats.example.com/?p=7", "seven"),
+        imported("ropes", "12", "twelve"),
+        imported("lamps", "urn:uuid:60a76c80-d399-11d9-b93c-0003939e0af6", "lit"),
+        article("tides", "2026-11-06T07:00:00Z"),
+    ]
+}
+
+/// What the three formats say of the entry with this title: its guid, source and address.
+fn said_of(site: &Files, title: &str) -> [(String, Option<String>, String); 3] {
+    let rss = rss::Channel::read_from(text(site, "rss.xml").as_bytes()).expect("RSS");
+    let item = rss.items().iter().find(|item| item.title() == Some(title)).unwrap_or_else(|| panic!("no {title:?} in RSS"));
+    let source = item.source().map(|source| format!("{} {}", source.title().unwrap_or_default(), source.url()));
+    let of_rss = (item.guid().expect("a guid").value().to_owned(), source, item.link().unwrap_or_default().to_owned());
+    let atom = atom_syndication::Feed::read_from(text(site, "atom.xml").as_bytes()).expect("Atom");
+    let entry = atom.entries().iter().find(|entry| entry.title().as_str() == title).unwrap_or_else(|| panic!("no {title:?} in Atom"));
+    let source = entry.source().map(|source| format!("{} {}", source.title().as_str().replace("&amp;", "&"), source.links()[0].href()));
+    let of_atom = (entry.id().to_owned(), source, entry.links()[0].href().to_owned());
+    let json: serde_json::Value = serde_json::from_str(text(site, "feed.json")).expect("JSON");
+    let item =
+        json["items"].as_array().unwrap().iter().find(|item| item["title"] == title).unwrap_or_else(|| panic!("no {title:?} in JSON"));
+    let word = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
+    let (key, source) = item.as_object().unwrap().iter().find(|(key, _)| key.contains("source")).unzip();
+    assert_eq!(source.is_some(), item.get("external_url").is_some(), "what is foreign says where it is: {key:?}");
+    let source = source.map(|source| format!("{} {}", word(&source["title"]), word(&source["url"])));
+    let address = item.get("external_url").unwrap_or(&item["url"]);
+    [of_rss, of_atom, (word(&item["id"]), source, word(address))]
+}
+
+#[test]
+fn a_combined_feed_says_of_every_entry_whose_it_is_and_where() {
+    let site = publish(&config(), combined());
+    for (name, id, home) in [
+        ("seven", "https://boats.example.com/?p=7", "boats"),
+        ("twelve", "tag:example.org,2026:ropes:12", "ropes"),
+        ("lit", "urn:uuid:60a76c80-d399-11d9-b93c-0003939e0af6", "lamps"),
+    ] {
+        let source = Some(format!("The {home} & Co https://{home}.example.com/"));
+        let expected = (id.to_owned(), source, format!("https://{home}.example.com/{name}"));
+        assert_eq!(said_of(&site, &format!("About {name}")), [expected.clone(), expected.clone(), expected]);
+    }
+    let own = ("https://example.org/tides/".to_owned(), None, "https://example.org/tides/".to_owned());
+    assert_eq!(said_of(&site, "About tides"), [own.clone(), own.clone(), own]);
+}
+
+#[test]
+fn an_entry_keeps_its_guid_whatever_its_source_changes() {
+    let before = publish(&config(), combined());
+    let mut articles = combined();
+    for article in articles.iter_mut().filter(|article| article.origin.is_some()) {
+        article.title = format!("{}, edited", article.title);
+        article.html = "<p>Other words.</p>".to_owned();
+        article.summary = "Other words.".to_owned();
+        article.url = article.url.replace("https://", "http://");
+        article.tags = vec!["new".to_owned()];
+        article.authors = vec!["Somebody Else".to_owned()];
+        article.published = Some(at("2026-11-04T07:00:00Z"));
+        article.updated = Some(at("2026-11-09T07:00:00Z"));
+        article.origin.as_mut().unwrap().title = "Another name".to_owned();
+    }
+    let after = publish(&config(), articles);
+    for name in ["seven", "twelve", "lit"] {
+        let (old, new) = (said_of(&before, &format!("About {name}")), said_of(&after, &format!("About {name}, edited")));
+        assert_eq!(old.map(|(guid, ..)| guid), new.map(|(guid, ..)| guid));
+    }
+}
+
+#[test]
+fn a_feed_of_some_sources_has_those_alone() {
+    let titles = |sources: &[&str]| {
+        let mut config = config();
+        config.feeds[0].sources = sources.iter().map(|source| (*source).to_owned()).collect();
+        let site = publish(&config, combined());
+        let rss = rss::Channel::read_from(text(&site, "rss.xml").as_bytes()).expect("RSS");
+        rss.items().iter().map(|item| item.title().unwrap_or_default().replace("About ", "")).collect::<Vec<_>>()
+    };
+    assert_eq!(titles(&["own"]), ["tides"]);
+    assert_eq!(titles(&["ropes", "lamps"]), ["twelve", "lit"]);
+    assert_eq!(titles(&["boats", "own"]), ["tides", "seven"]);
+    assert_eq!(titles(&[]).len(), 4);
+}
+
 // ---- pages ----
 
 #[test]

@@ -1,10 +1,12 @@
 //! Foreign feeds and pages: read, cleaned, told apart, fetched.
 
 mod broken;
+mod commands;
 mod dates;
 mod identity;
 mod month;
 mod mutations;
+mod opml;
 mod pages;
 mod patience;
 mod reader;

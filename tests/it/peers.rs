@@ -13,6 +13,7 @@ pub mod mail_server;
 pub mod publication;
 mod smtp_driver;
 mod smtp_server;
+mod sources;
 
 use mail_server::{Mail, MailServer};
 use publication::{Publication, assert_adds_up, said};

@@ -66,6 +66,8 @@ fn frozen(number: u64) -> Frozen {
         site,
         date: "2026-11-22T09:00:00+01:00".into(),
         fresh: None,
+        sections: Vec::new(),
+        corrections: Vec::new(),
         language: None,
         test: false,
     }
@@ -82,6 +84,7 @@ fn letter(lists: &[&str]) -> NewIssue {
         hold: None,
         only: None,
         edition: Default::default(),
+        remembered: Default::default(),
         local: None,
     }
 }

@@ -5,11 +5,11 @@
 //! network, no DTD is read, no entity is expanded but characters, and every list has an end.
 
 mod base;
-mod charset;
+pub(super) mod charset;
 mod content;
 mod date;
 mod date_words;
-mod entity;
+pub(super) mod entity;
 mod entry_fields;
 mod feed_fields;
 mod html;
@@ -18,7 +18,7 @@ mod json_fields;
 mod model;
 mod names;
 mod person;
-mod token;
+pub(super) mod token;
 mod xml;
 
 use url::Url;

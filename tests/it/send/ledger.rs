@@ -126,6 +126,8 @@ pub fn letter(html: &str) -> NewIssue {
         site,
         date: "2026-11-22T09:00:00+01:00".into(),
         fresh: None,
+        sections: Vec::new(),
+        corrections: Vec::new(),
         language: None,
         test: false,
     };
@@ -139,6 +141,7 @@ pub fn letter(html: &str) -> NewIssue {
         hold: None,
         only: None,
         edition: Default::default(),
+        remembered: Default::default(),
         local: None,
     }
 }

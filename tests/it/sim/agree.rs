@@ -75,6 +75,7 @@ impl Both {
             hold: None,
             only: None,
             edition: Default::default(),
+            remembered: Default::default(),
             local: None,
         };
         assert_eq!(store.create_issue(&issue, BEGIN).await.unwrap(), ISSUE);

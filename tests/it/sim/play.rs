@@ -429,6 +429,8 @@ pub fn letter() -> Frozen {
         site,
         date: "2026-11-22T09:00:00+01:00".into(),
         fresh: None,
+        sections: Vec::new(),
+        corrections: Vec::new(),
         language: None,
         test: false,
     }

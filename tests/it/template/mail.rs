@@ -77,6 +77,7 @@ fn context(articles: &[FrozenArticle], name: Option<&str>, test: bool) -> Contex
         subscriber["name"] = Value::from(name);
     }
     let all = json!({
+        "sections": [{"title": null, "url": null, "rest": false, "articles": articles}], "corrections": [],
         "site": site(), "articles": articles, "article": articles.first(), "subscriber": subscriber,
         "list": {"id": "weekly", "name": "The weekly letter", "description": "new notes every Monday morning."},
         "issue": {"name": "weekly", "number": 1204, "date": "2026-11-22T23:30:00+00:00", "test": test,
@@ -102,6 +103,23 @@ fn html(file: &str, name: &str, context: &Context) -> String {
     html
 }
 
+/// The same with headings, each over some of the Articles, and corrections at the end.
+fn with_headings(articles: &[FrozenArticle], headings: &[(Option<&str>, std::ops::Range<usize>)]) -> Context {
+    let mut context = context(articles, Some("Ada"), false);
+    let section = |(title, range): &(Option<&str>, std::ops::Range<usize>)| {
+        let url = title.map(|_| "https://pilots.example.org/");
+        json!({"title": title, "url": url, "rest": false, "articles": articles[range.clone()]})
+    };
+    let mut sections: Vec<Value> = headings.iter().map(section).collect();
+    sections.push(json!({"title": null, "url": null, "rest": true, "articles": [article(8)]}));
+    context.insert("sections", &sections);
+    let corrections: Vec<Value> = [3, 4, 5].map(article).iter().map(|article| {
+        json!({"id": article.id, "title": article.title, "url": article.url, "language": article.language, "origin": article.origin})
+    }).collect();
+    context.insert("corrections", &corrections);
+    context
+}
+
 fn articles(count: usize) -> Vec<FrozenArticle> {
     (0..count).map(article).collect()
 }
@@ -116,7 +134,7 @@ fn letter() -> Vec<FrozenArticle> {
 
 #[test]
 fn a_digest_stays_small() {
-    for (count, size_bytes_max) in [(10, 12 * 1024), (20, 22 * 1024)] {
+    for (count, size_bytes_max) in [(10, 12 * 1024 + 512), (20, 22 * 1024)] {
         let html = html(&format!("digest-{count}.html"), "email/digest.html", &context(&articles(count), Some("Ada"), false));
         assert!(html.len() <= size_bytes_max, "{count} articles make {} bytes, more than {size_bytes_max}", html.len());
     }
@@ -178,6 +196,47 @@ fn plain_text_keeps_its_columns_and_wastes_no_lines() {
 #[test]
 fn the_html_of_a_digest_is_as_it_was() {
     insta::assert_snapshot!("digest_html", html("digest-2.html", "email/digest.html", &context(&articles(2), Some("Ada"), false)));
+}
+
+#[test]
+fn headings_stand_over_their_articles_and_corrections_at_the_end() {
+    let articles = articles(8);
+    let context = with_headings(&articles, &[(None, 0..2), (Some("Pilots’ Gazette"), 2..5), (Some("The <Lighthouse> & Sons"), 5..8)]);
+    let html = html("digest-sections.html", "email/digest.html", &context);
+    assert_balanced(&html);
+    let text = render("email/digest.txt", &context);
+    insta::assert_snapshot!("digest_sections_text", text);
+    for (what, marks) in [
+        (
+            "html",
+            [
+                ">Pilots’ Gazette</a></td>",
+                ">The &lt;Lighthouse&gt; &amp; Sons</a></td>",
+                ">Other</span></td>",
+                ">Corrected since</span></td>",
+            ],
+        ),
+        ("text", ["PILOTS’ GAZETTE\n", "THE <LIGHTHOUSE> & SONS\n", "OTHER\n", "CORRECTED SINCE\n"]),
+    ] {
+        let written = if what == "html" { &html } else { &text };
+        let places: Vec<usize> =
+            marks.iter().map(|mark| written.find(mark).unwrap_or_else(|| panic!("no {mark:?} in the {what}: {written}"))).collect();
+        assert!(places.is_sorted(), "{what}: {places:?}");
+    }
+    assert_eq!(html.matches(r#"class="lead""#).count(), 1, "one article leads, whatever the headings");
+}
+
+#[test]
+fn every_article_names_its_source_and_leads_to_it() {
+    let named = FrozenArticle { origin: article(3).origin, authors: vec!["Pilots’ Gazette".into()], ..article(0) };
+    let hostile = Origin { source: "pilots".into(), title: "<b>\"&".into(), url: "javascript:alert(1)".into() };
+    let articles = [article(3), FrozenArticle { origin: Some(hostile), ..article(0) }, named];
+    let html = render("email/digest.html", &context(&articles, None, false));
+    assert_eq!(html.matches(r#"<a class="from" href="https://pilots.example.org/">Pilots’ Gazette</a> ·"#).count(), 2, "{html}");
+    assert!(html.contains(r##"<a class="from" href="#">&lt;b&gt;&quot;&amp;</a> ·"##) && !html.contains("javascript:"), "{html}");
+    assert!(!html.contains(r#"<p class="meta">Pilots’ Gazette ·"#), "who is author and source is named once");
+    let text = render("email/digest.txt", &context(&articles, None, false));
+    assert_eq!(text.matches("\nPilots’ Gazette: https://pilots.example.org/").count(), 2, "{text}");
 }
 
 #[test]

@@ -118,9 +118,47 @@ fn check_page(html: &str) {
     assert_eq!(live(&rendered), None, "{html}\n->\n{}\n->\n{rendered}", page.markdown);
 }
 
+/// Ways in which scripts have come through sanitisers: odd nesting, odd namespaces, odd bytes, odd schemes.
+const VECTORS: [&str; 34] = [
+    "<script>alert(1)</script>",
+    "<ScRiPt src=//example.test/x.js></sCrIpT>",
+    "<scr<script>ipt>alert(1)</scr</script>ipt>",
+    "<img src=x onerror=alert(1)>",
+    "<img/src=x/onerror=alert(1)//",
+    "<img src=\"x`y\" onerror=\"alert(1)\">",
+    "<svg onload=alert(1)>",
+    "<svg><script href=data:text/javascript,alert(1)></script></svg>",
+    "<svg><animate attributeName=href values=javascript:alert(1) /><a id=x><text x=20 y=20>x</text></a></svg>",
+    "<math><a xlink:href=\"javascript:alert(1)\">x</a></math>",
+    "<math><mtext><table><mglyph><style><!--</style><img title=\"--&gt;&lt;img src=1 onerror=alert(1)&gt;\">",
+    "<form><math><mtext></form><form><mglyph><style></math><img src onerror=alert(1)>",
+    "<a href=\"javascript:alert(1)\">x</a>",
+    "<a href=\"java\nscript:alert(1)\">x</a>",
+    "<a href=\"&#x6A;avascript&colon;alert(1)\">x</a>",
+    "<a href=\" \u{1}javascript:alert(1)\">x</a>",
+    "<a href=\"data:text/html;base64,PHNjcmlwdD5hbGVydCgxKTwvc2NyaXB0Pg==\">x</a>",
+    "<a href=vbscript:msgbox(1)>x</a>",
+    "<iframe srcdoc=\"&lt;script&gt;alert(1)&lt;/script&gt;\"></iframe>",
+    "<object data=javascript:alert(1)></object><embed src=javascript:alert(1)>",
+    "<noscript><p title=\"</noscript><img src=x onerror=alert(1)>\">",
+    "<title><a href=\"</title><img src=x onerror=alert(1)>\">",
+    "<textarea><img title=\"</textarea><img src=x onerror=alert(1)>\"></textarea>",
+    "<style>@import 'javascript:alert(1)';</style><p style=\"background:url(javascript:alert(1))\">x",
+    "<p style=\"width:expression(alert(1))\" onmouseover=alert(1)>x</p>",
+    "<meta http-equiv=refresh content=\"0;url=javascript:alert(1)\"><base href=javascript:alert(1)//>",
+    "<form action=javascript:alert(1)><button formaction=javascript:alert(2)>x</button><input autofocus onfocus=alert(1)></form>",
+    "<video><source onerror=alert(1)></video><audio src=x onerror=alert(1)></audio>",
+    "<details open ontoggle=alert(1)><summary>x</summary></details>",
+    "<!--><img src=x onerror=alert(1)>--><![CDATA[<img src=x onerror=alert(1)>]]>",
+    "<?xml version=\"1.0\"?><x xmlns=\"http://www.w3.org/1999/xhtml\"><script>alert(1)</script></x>",
+    "<template><script>alert(1)</script></template><xmp><img src=x onerror=alert(1)></xmp><plaintext><script>",
+    "<a href=\"https://example.org/\" target=_blank onclick=alert(1) ping=https://example.test/ download>x</a>",
+    "\u{0}<s\u{0}cript>alert(1)</script>\u{feff}<img \u{0c}src=x\u{0c}onerror=alert(1)>",
+];
+
 fn vectors() -> Vec<String> {
     let root = std::env::var("POSTRIDER_CORPORA").unwrap_or_default();
-    let mut vectors = Vec::new();
+    let mut vectors: Vec<String> = VECTORS.map(str::to_owned).to_vec();
     if let Ok(text) = std::fs::read_to_string(format!("{root}/xss/h5sc-vectors.txt")) {
         vectors.extend(
             text.split("<div id=\"")
@@ -145,11 +183,10 @@ fn no_known_vector_lives_as_body_title_or_attribute() {
         ));
         check_page(&format!("<title>{vector}</title><article>{words}{vector}{words}<a href=\"{quoted}\">x</a></article>"));
     }
-    println!("{} vectors", all.len());
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 3000, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
 
     #[test]
     fn no_mixture_of_pieces_lives(picks in prop::collection::vec((0..PIECES.len(), "[a-z<>/\"'= &;]{0,3}"), 1..14)) {
@@ -161,7 +198,6 @@ proptest! {
     #[test]
     fn no_mutated_vector_lives(seed in any::<u64>(), cuts in prop::collection::vec((any::<u16>(), 0..PIECES.len(), any::<bool>()), 1..6)) {
         let all = vectors();
-        prop_assume!(!all.is_empty());
         let mut vector: Vec<char> = all[(seed % all.len() as u64) as usize].chars().take(2000).collect();
         for (at, piece, remove) in cuts {
             let at = usize::from(at) % (vector.len() + 1);
