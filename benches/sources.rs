@@ -88,7 +88,7 @@ fn feed(name: &str, items: usize, words: usize) -> String {
 }
 
 fn read_large() {
-    let document = feed("large", 10_000, 6);
+    let document = feed("large", 10_000, 5);
     let base = Url::parse("https://large.example.com/feed.xml").unwrap();
     let once = || {
         let start = Instant::now();

@@ -198,6 +198,10 @@ impl Fetch {
             check_address(&url, &self.allowed)?;
             let answer = self.client.get(url.clone()).headers(headers.clone()).send().await.map_err(connection)?;
             let Some(next) = redirect(&url, &answer)? else {
+                match still_packed(answer.headers()) {
+                    Some(encoding) if answer.content_length() != Some(0) => return Err(FetchError::Encoding(encoding)),
+                    _ => {}
+                }
                 let response = read(url, answer, BODY_BYTES_MAX).await?;
                 drop(turn);
                 return Ok(Response { moved, ..response });
@@ -238,11 +242,8 @@ impl Hosts {
 /// Reads the body piece by piece, so that a small file that unpacks to a huge one stops at the limit.
 async fn read(url: Url, answer: reqwest::Response, bytes_max: usize) -> Result<Response, FetchError> {
     let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
-    match (answer.content_length(), still_packed(&headers)) {
-        (Some(0), _) => {}
-        (_, Some(encoding)) => return Err(FetchError::Encoding(encoding)),
-        (Some(length), _) if length > bytes_max as u64 => return Err(FetchError::TooLarge),
-        _ => {}
+    if answer.content_length().is_some_and(|length| length > bytes_max as u64) {
+        return Err(FetchError::TooLarge);
     }
     let mut body = Vec::new();
     let mut pieces = answer.bytes_stream();

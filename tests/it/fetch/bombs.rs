@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use brotli::enc::BrotliEncoderParams;
 use flate2::Compression;
 use flate2::write::{DeflateEncoder, GzEncoder};
-use postrider::fetch::{BODY_BYTES_MAX, FetchError};
+use postrider::fetch::{BODY_BYTES_MAX, FetchError, HeaderMap, Message, Method};
 use url::Url;
 
 use super::free;
@@ -169,6 +169,13 @@ async fn what_is_packed_as_we_did_not_ask_is_refused_and_what_is_not_packed_is_t
     }
     let web = Web::start(|_| Answer::status(304).header("Content-Encoding", "zstd")).await;
     assert_eq!(free().get(&web.url("/")).await.unwrap().status, 304, "an answer without a body has nothing to unpack");
+}
+
+#[tokio::test]
+async fn whoever_is_told_something_may_answer_in_any_packing() {
+    let web = Web::start(|_| packed("zstd", b"thanks".to_vec())).await;
+    let message = Message { method: Method::POST, url: web.url("/"), headers: HeaderMap::new(), body: "tide".into() };
+    assert_eq!(free().tell(message).await.unwrap().status, 200, "its status is all that counts");
 }
 
 #[tokio::test]
