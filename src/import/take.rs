@@ -96,7 +96,9 @@ fn batch(source: &Source, brought: Brought) -> Option<Batch> {
         }
         Brought::Page(page, url) => {
             let url = page.canonical.clone().filter(is_web).unwrap_or(url);
-            let keys = identity::keys(&[Facts { guid: None, link: Some(&url), title: &page.title, text: &page.text }]).pop()?;
+            // One page is one Article, whatever becomes of its words.
+            let guid = format!("page {}", source.url);
+            let keys = identity::keys(&[Facts { guid: Some(&guid), link: Some(&url), title: &page.title, text: &page.text }]).pop()?;
             let facts = facts(source, &[&page.title, &page.html, page.published.as_deref().unwrap_or_default()]);
             let seen = Seen { text: page.text.clone(), what: What::Page(page), url, keys, facts };
             Some(Batch { seen: vec![seen], feed: Feed::default(), is_page: true })

@@ -244,7 +244,7 @@ fn one_story_on_two_sites_is_one_article_of_the_first() {
     desk.source("bay", "bay.xml", "");
     desk.write("web/feed.xml", &feed(&[item("story", "Seals", 20)]));
     let same_address = item("x1", "Seals again", 21)
-        .replace("@/x1", "@/story?utm_source=bay#top")
+        .replace("@/x1", "@/story?utm_source=bay")
         .replace(TEXT, "Other words altogether, and enough of them to be told apart from anything.");
     let same_text = item("x2", "Seals", 21).replace(&format!("{TEXT} x2"), &format!("{TEXT} story"));
     desk.write("web/bay.xml", &feed(&[same_address, same_text, item("own", "Of the bay", 22)]));
