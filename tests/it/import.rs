@@ -3,6 +3,7 @@
 mod broken;
 mod commands;
 mod dates;
+mod hostile;
 mod identity;
 mod month;
 mod mutations;

@@ -9,13 +9,13 @@ use tempfile::TempDir;
 use crate::support::files::Files;
 
 /// A publication with a web beside it.
-struct Desk {
+pub struct Desk {
     dir: TempDir,
     web: Files,
 }
 
 impl Desk {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         std::fs::create_dir_all(dir.path().join("web")).unwrap();
         let web = Files::serve(&dir.path().join("web"));
@@ -29,20 +29,20 @@ impl Desk {
         desk
     }
 
-    fn path(&self) -> &Path {
+    pub fn path(&self) -> &Path {
         self.dir.path()
     }
 
-    fn read(&self, name: &str) -> String {
+    pub fn read(&self, name: &str) -> String {
         std::fs::read_to_string(self.path().join(name)).unwrap()
     }
 
-    fn write(&self, name: &str, text: &str) {
+    pub fn write(&self, name: &str, text: &str) {
         std::fs::write(self.path().join(name), text.replace("@/", &format!("{}/", self.web.url))).unwrap();
     }
 
     /// Adds a source to config.toml.
-    fn source(&self, id: &str, file: &str, more: &str) {
+    pub fn source(&self, id: &str, file: &str, more: &str) {
         let config = self.read("pub/config.toml");
         std::fs::write(
             self.path().join("pub/config.toml"),
@@ -65,7 +65,7 @@ impl Desk {
     }
 
     /// In the publication's folder.
-    fn say(&self, args: &[&str]) -> String {
+    pub fn say(&self, args: &[&str]) -> String {
         self.ok(args, "pub")
     }
 

@@ -67,7 +67,7 @@ const PIECES: [&str; 56] = [
 ];
 
 /// What is live in `html`, by rules that know nothing of the sanitiser's.
-fn live(html: &str) -> Option<String> {
+pub fn live(html: &str) -> Option<String> {
     let doc = Document::from(format!("<!doctype html><html><head></head><body>{html}</body></html>"));
     let body = doc.body().expect("a body");
     for node in body.descendants() {
@@ -119,7 +119,7 @@ fn check_page(html: &str) {
 }
 
 /// Ways in which scripts have come through sanitisers: odd nesting, odd namespaces, odd bytes, odd schemes.
-const VECTORS: [&str; 34] = [
+pub const VECTORS: [&str; 34] = [
     "<script>alert(1)</script>",
     "<ScRiPt src=//example.test/x.js></sCrIpT>",
     "<scr<script>ipt>alert(1)</scr</script>ipt>",
