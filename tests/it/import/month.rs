@@ -143,7 +143,8 @@ fn least_wait(hit: &Hit) -> Duration {
     let time = secs_since_start(hit.at);
     let wished = match host {
         "fresh" => 6 * HOUR,
-        "expires" => 5 * HOUR,
+        // The header has whole seconds.
+        "expires" => 5 * HOUR - 1,
         "rests" => 5 * HOUR,
         "busy" if (12 * DAY..13 * DAY).contains(&time) => 10 * HOUR,
         _ => 0,
