@@ -27,7 +27,11 @@ impl Importer {
     /// Asks until told to stop. What is on its way is finished first: it takes half a minute at most.
     pub async fn run(&self, stop: CancellationToken) -> Result<()> {
         while !stop.is_cancelled() {
-            if let Err(error) = self.ask_due(&stop).await {
+            let asked = match self.is_due().await {
+                Ok(true) => self.ask_due(&stop).await.map(|_| ()),
+                looked => looked.map(|_| ()),
+            };
+            if let Err(error) = asked {
                 tracing::error!("sources were not asked: {error}");
             }
             drop(tokio::time::timeout(LOOK, stop.cancelled()).await);
@@ -61,6 +65,12 @@ impl Importer {
             }
         }
         result.map(|()| asked)
+    }
+
+    /// A look that writes nothing: most find nothing to do.
+    async fn is_due(&self) -> Result<bool> {
+        let now = self.clock.now();
+        Ok(self.store.next_source_at().await?.is_some_and(|at| at <= now))
     }
 
     async fn claim(&self, limit: u32) -> Result<Vec<SourceRow>> {
