@@ -3,6 +3,7 @@
 CREATE TABLE sources (
     id TEXT NOT NULL PRIMARY KEY,  -- as config.toml names it
     url TEXT NOT NULL,             -- as config.toml gave it last; another address begins without validators
+    kind TEXT,                     -- what stood there last: 'feed' or 'page'
     found TEXT,                    -- the feed that the page at this address names
     moved_to TEXT,                 -- where it says it is for good
     moved_times BIGINT NOT NULL,   -- in so many answers in a row

@@ -20,6 +20,8 @@ const MOVED_TIMES: i64 = 3;
 const MOVED_FAILURES: i64 = 5;
 /// How long a robots.txt is good (RFC 9309, section 2.4).
 const ROBOTS_KEPT: Duration = Duration::from_secs(24 * 3_600);
+/// The word the store keeps for a page that is itself the article.
+const PAGE: &str = "page";
 /// The name by which robots.txt files know us.
 const PRODUCT: &str = "postrider";
 /// What we would like best. Feeds come first, because one address may serve both.
@@ -46,7 +48,7 @@ impl Importer {
     /// Asks a Source, and the feed its page names where it is one.
     pub(super) async fn request(&self, source: &Source, row: &SourceRow) -> Answer {
         let (url, is_moved) = address(source, row);
-        let is_page = source.kind == SourceKind::Page;
+        let is_page = source.kind == SourceKind::Page || source.kind == SourceKind::Auto && row.kind.as_deref() == Some(PAGE);
         if is_page && let Some(refused) = self.refused_by_robots(&url).await {
             return failed(Asked { url: url.into(), ..Asked::default() }, Wishes::default(), refused);
         }
@@ -113,6 +115,7 @@ impl Importer {
                 wishes.of_feed(&feed);
                 asked.rests = Some(wishes.rests());
                 asked.has_body = true;
+                asked.kind = Some("feed");
                 asked.title.clone_from(&feed.title);
                 asked.home = feed.link.as_deref().and_then(|link| url.join(link).ok()).filter(is_web).map(String::from);
                 let entries = feed.entries.len();
@@ -129,6 +132,7 @@ impl Importer {
                     return failed(asked, wishes, refused);
                 }
                 asked.has_body = true;
+                asked.kind = Some(PAGE);
                 asked.title.clone_from(&page.site_name);
                 asked.said = "a page".to_owned();
                 Answer { asked, wishes, brought: Brought::Page(page, url) }

@@ -43,6 +43,8 @@ pub struct SourceRow {
     pub id: String,
     /// Its address as config.toml gave it last.
     pub url: String,
+    /// What stood there last: `feed` or `page`.
+    pub kind: Option<String>,
     /// The feed that the page at this address names.
     pub found: Option<String>,
     /// Where it says it is for good.
@@ -103,6 +105,8 @@ pub struct Asked {
     pub title: Option<String>,
     /// Its page for people.
     pub home: Option<String>,
+    /// What stands there: `feed` or `page`.
+    pub kind: Option<&'static str>,
     /// The feed that its page names.
     pub found: Option<String>,
     /// Where it says it is for good.
@@ -139,7 +143,7 @@ pub struct AskRow {
 /// Requests that are remembered of each Source.
 const ASKS_MAX: u32 = 20;
 
-const COLUMNS: &str = "id, url, found, moved_to, moved_times, etag, last_modified, title, home, rests, baseline_at, fetched_at, changed_at, next_at, failures, state, said";
+const COLUMNS: &str = "id, url, kind, found, moved_to, moved_times, etag, last_modified, title, home, rests, baseline_at, fetched_at, changed_at, next_at, failures, state, said";
 
 impl Store {
     /// Makes a row for each Source of the configuration, `(id, address)`. One whose address is another is asked anew, without validators; what it brought stays.
@@ -147,7 +151,7 @@ impl Store {
         let mut tx = self.engine.write().await?;
         for &(id, url) in sources {
             let sql = "INSERT INTO sources (id, url, moved_times, next_at, failures, state) VALUES ($1, $2, 0, $3, 0, 'active')
-                 ON CONFLICT (id) DO UPDATE SET url = excluded.url, found = NULL, moved_to = NULL, moved_times = 0, rests = NULL, etag = NULL, last_modified = NULL,
+                 ON CONFLICT (id) DO UPDATE SET url = excluded.url, kind = NULL, found = NULL, moved_to = NULL, moved_times = 0, rests = NULL, etag = NULL, last_modified = NULL,
                      next_at = excluded.next_at, failures = 0, state = 'active', said = NULL WHERE sources.url <> excluded.url";
             tx.run(sql, args![id, url, now]).await?;
         }
@@ -253,7 +257,7 @@ async fn record(tx: &mut Tx, id: &str, asked: &Asked, has_changed: bool, next_at
              fetched_at = CASE WHEN $9 = 1 THEN fetched_at ELSE $10 END,
              changed_at = CASE WHEN $11 = 1 THEN $10 ELSE changed_at END,
              baseline_at = CASE WHEN $2 = 1 AND $9 = 0 THEN COALESCE(baseline_at, $10) ELSE baseline_at END,
-             next_at = $12, said = $13, state = CASE WHEN state = 'active' THEN $14 ELSE state END, rests = COALESCE($15, rests)
+             next_at = $12, said = $13, state = CASE WHEN state = 'active' THEN $14 ELSE state END, rests = COALESCE($15, rests), kind = COALESCE($16, kind)
          WHERE id = $1";
     let (etag, last_modified, title) = (asked.etag.as_deref(), asked.last_modified.as_deref(), asked.title.as_deref());
     let (home, found, moved_to) = (asked.home.as_deref(), asked.found.as_deref(), asked.moved_to.as_deref());
@@ -273,7 +277,8 @@ async fn record(tx: &mut Tx, id: &str, asked: &Asked, has_changed: bool, next_at
         next_at,
         said,
         state.word(),
-        asked.rests.as_deref()
+        asked.rests.as_deref(),
+        asked.kind
     ];
     tx.run(sql, args).await.map(|_| ())
 }
