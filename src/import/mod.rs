@@ -11,6 +11,7 @@ pub mod guard;
 pub mod identity;
 pub mod ids;
 pub mod opml;
+pub mod overview;
 pub mod pages;
 pub mod patience;
 pub mod reader;

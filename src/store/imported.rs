@@ -76,6 +76,17 @@ impl Taken {
         self.new + self.changed + self.held + self.dropped + self.merged > 0
     }
 
+    /// This and what came of another fetch.
+    pub const fn and(&self, other: &Self) -> Self {
+        Self {
+            new: self.new + other.new,
+            changed: self.changed + other.changed,
+            held: self.held + other.held,
+            dropped: self.dropped + other.dropped,
+            merged: self.merged + other.merged,
+        }
+    }
+
     /// In words: "2 new, 1 held".
     pub fn words(&self) -> String {
         let all = [

@@ -46,6 +46,8 @@ pub(super) const TEMPLATES: &[(&str, &str)] = builtin! {
     "web/preferences.html",
     "web/redirect.html",
     "web/sent.html",
+    "web/source.html",
+    "web/sources.html",
     "web/subscribe.html",
     "web/unsubscribe.html",
 };

@@ -1,4 +1,4 @@
-//! HTTP: the published site, the hub, the links in mails, and the local inbox of `dev`.
+//! HTTP: the published site, the hub, the links in mails, and the pages of `dev`: its inbox and the Sources.
 //!
 //! Every request comes in through the door (door.rs). All routes stand in [`router`], all headers in headers.rs.
 //! A GET, HEAD or OPTIONS never changes state: link scanners follow every link in a mail. Handlers that change something answer POST
@@ -8,6 +8,7 @@ mod accept;
 mod answer;
 mod archive;
 pub mod client;
+mod dev;
 mod door;
 mod files;
 mod headers;
@@ -22,6 +23,7 @@ pub mod metrics;
 mod preferences;
 mod shelf;
 mod site;
+mod sources;
 mod tongue;
 mod zones;
 
@@ -84,6 +86,8 @@ struct State {
     limits: limits::Limits,
     shelves: Shelves,
     hub_requests: Arc<Semaphore>,
+    /// Sources are asked by one button at a time.
+    asking: Arc<Semaphore>,
     stop: CancellationToken,
 }
 
@@ -97,8 +101,9 @@ pub async fn serve(listener: TcpListener, desk: Desk, inbox: Option<Inbox>, stop
     let prefix = desk.config.site.url.path().to_owned();
     let keeper = tokio::spawn(keep_shelves(shelves.clone(), changes, stop.clone()));
     let hub_requests = Arc::new(Semaphore::new(HUB_REQUESTS_MAX));
-    let router =
-        router(State { desk, inbox, tera, limits: limits::Limits::default(), shelves: shelves.clone(), hub_requests, stop: stop.clone() });
+    let asking = Arc::new(Semaphore::new(1));
+    let limits = limits::Limits::default();
+    let router = router(State { desk, inbox, tera, limits, shelves: shelves.clone(), hub_requests, asking, stop: stop.clone() });
     let hall = Hall {
         shelves,
         router: TowerToHyperService::new(router),
@@ -133,13 +138,20 @@ fn router(state: State) -> Router {
         .route("/api/subscribe", get(join::api).post(join::api_post).options(join::api_options))
         .route("/confirm/{token}", get(join::confirm).post(join::confirm_post));
     if state.inbox.is_some() {
-        router = router
+        let dev = Router::new()
             .route("/dev/inbox", get(inbox::list))
             .route("/dev/inbox/clear", post(inbox::clear_post))
             .route("/dev/inbox/deliver/{digest}", post(inbox::deliver_post))
             .route("/dev/inbox/{seq}", get(inbox::message))
             .route("/dev/inbox/{seq}/html", get(inbox::html))
-            .route("/dev/inbox/{seq}/source", get(inbox::source));
+            .route("/dev/inbox/{seq}/source", get(inbox::source))
+            .route("/dev/sources", get(sources::list).post(sources::fetch_all_post))
+            .route("/dev/sources/{id}", get(sources::one))
+            .route("/dev/sources/{id}/fetch", post(sources::fetch_post))
+            .route("/dev/sources/{id}/pause", post(sources::pause_post))
+            .route("/dev/sources/{id}/resume", post(sources::resume_post))
+            .route("/dev/sources/{id}/held", post(sources::held_post));
+        router = router.merge(dev.route_layer(axum::middleware::from_fn(dev::own_posts)));
     }
     router.fallback(site::file).layer(RequestBodyLimitLayer::new(BODY_BYTES_MAX)).with_state(state)
 }

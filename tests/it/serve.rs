@@ -5,3 +5,4 @@ mod files;
 mod limits;
 mod readers;
 mod routes;
+mod sources;

@@ -71,6 +71,7 @@ async fn a_path_written_otherwise_reaches_nothing_else() {
 async fn the_pages_of_dev_do_not_exist_in_the_service() {
     let served = Served::new("").await;
     let (_, dev) = routes();
+    assert!(dev.contains(&"/dev/inbox/clear") && dev.contains(&"/dev/sources/{id}/held"), "the table is read wrong: {dev:?}");
     for route in dev {
         for method in ["GET", "POST"] {
             let reply = ask(served.address, method, &forged(route), &[], "").await;

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use postrider::app::App;
 use postrider::config::Config;
+use postrider::inbox::Inbox;
 use postrider::model::{Clock, Timestamp};
 use postrider::template;
 use postrider::worker::Role;
@@ -106,22 +107,21 @@ impl Served {
 
     /// The same with a configuration that is changed after it was read.
     pub async fn with(more: &str, change: impl FnOnce(&mut Config)) -> Self {
-        let dir = Arc::new(tempfile::tempdir().unwrap());
-        write_config(dir.path(), more);
-        let words = "The tide waits for nobody, and the harbour does not wait for the tide. ".repeat(40);
-        article(
-            dir.path(),
-            "tides",
-            "On tides",
-            "2026-11-01",
-            &format!("{words}\n\n```rust\nlet tide = \"<item>]]></entry>\"; // high\n```\n"),
-        );
-        article(dir.path(), "ropes", "On ropes", "2026-11-02", &format!("{words}\n\n{words}"));
-        Self::open(dir, change).await
+        Self::open(written(more), change).await
+    }
+
+    /// The same as `dev` serves it, with its own pages. Nothing was mailed.
+    pub async fn dev(more: &str) -> Self {
+        let inbox = Inbox::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
+        Self::start(written(more), |_| (), Some(inbox)).await
     }
 
     /// Serves what is in `dir`.
     pub async fn open(dir: Arc<TempDir>, change: impl FnOnce(&mut Config)) -> Self {
+        Self::start(dir, change, None).await
+    }
+
+    async fn start(dir: Arc<TempDir>, change: impl FnOnce(&mut Config), inbox: Option<Inbox>) -> Self {
         let loaded = Config::load(&dir.path().join("config.toml"), std::iter::empty());
         let (mut config, _) = loaded.unwrap_or_else(|faults| panic!("{faults}"));
         change(&mut config);
@@ -133,7 +133,7 @@ impl Served {
         let (listening, address) = tokio::sync::oneshot::channel();
         let task = tokio::spawn({
             let (app, stop) = (app.clone(), stop.clone());
-            async move { app.serve(&[Role::Web], None, stop, move |address| listening.send(address).unwrap()).await }
+            async move { app.serve(&[Role::Web], inbox, stop, move |address| listening.send(address).unwrap()).await }
         });
         let address = address.await.expect("the service listens");
         Self { dir, address, app, now, stop, task }
@@ -189,6 +189,22 @@ impl Served {
         tokio::time::timeout(PATIENCE, self.task).await.expect("the service ends").unwrap().unwrap();
         self.dir
     }
+}
+
+/// A publication with two articles.
+fn written(more: &str) -> Arc<TempDir> {
+    let dir = Arc::new(tempfile::tempdir().unwrap());
+    write_config(dir.path(), more);
+    let words = "The tide waits for nobody, and the harbour does not wait for the tide. ".repeat(40);
+    article(
+        dir.path(),
+        "tides",
+        "On tides",
+        "2026-11-01",
+        &format!("{words}\n\n```rust\nlet tide = \"<item>]]></entry>\"; // high\n```\n"),
+    );
+    article(dir.path(), "ropes", "On ropes", "2026-11-02", &format!("{words}\n\n{words}"));
+    dir
 }
 
 /// Writes config.toml.
