@@ -110,8 +110,8 @@ impl App {
             let seen = worker::look(&desk).await;
             let mut past = worker::Past::default();
             past.look(&desk).await;
-            worker::publish_once(&desk, &past, out.as_deref()).await?;
-            tasks.spawn(worker::keep_published(desk.clone(), past, out, seen, stop.clone()));
+            let next = worker::publish_once(&desk, &past, out.as_deref()).await?;
+            tasks.spawn(worker::keep_published(desk.clone(), past, out, seen, next, stop.clone()));
         }
         if roles.contains(&Role::Web) || roles.contains(&Role::Send) {
             tasks.spawn(worker::keep_sign_ups(desk.clone(), stop.clone()));

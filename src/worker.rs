@@ -31,6 +31,8 @@ use crate::{content, feed, schedule, send, subscribe};
 
 /// How often the content folder is looked at for changes.
 const CONTENT_LOOK: Duration = Duration::from_secs(2);
+/// What could not be published is tried again after this.
+const PUBLISH_AGAIN: Duration = Duration::from_secs(60);
 /// How often Schedules are looked at: a Run starts at most this late.
 const SCHEDULE_LOOK: Duration = Duration::from_millis(500);
 /// How often is looked who has not been told of a change yet.
@@ -149,14 +151,15 @@ impl Desk {
     }
 }
 
-/// Reads content, publishes it with the archive of the `past` in memory and, with `out`, on disk.
-pub async fn publish_once(desk: &Desk, past: &Past, out: Option<&Path>) -> anyhow::Result<()> {
+/// Reads content, publishes it with the archive of the `past` in memory and, with `out`, on disk. Gives when the site becomes another by itself.
+pub async fn publish_once(desk: &Desk, past: &Past, out: Option<&Path>) -> anyhow::Result<Option<Timestamp>> {
     let (config, now, out) = (desk.config.clone(), desk.clock.now(), out.map(Path::to_owned));
     let past = past.issues();
     let (library, faults) = library(&config, &desk.store).await?;
     for fault in &faults.0 {
         tracing::warn!(code = fault.code, "{fault}");
     }
+    let next = library.next_change(now);
     let (site, archive, changed) = tokio::task::spawn_blocking(move || -> anyhow::Result<_> {
         let (site, archive) = feed::publish_with(&config, &library, &past, now)?;
         let changed = out.map(|out| feed::write(&site, &out)).transpose()?.unwrap_or_default();
@@ -167,35 +170,38 @@ pub async fn publish_once(desk: &Desk, past: &Past, out: Option<&Path>) -> anyho
         tracing::info!(files = changed, "published");
     }
     desk.site.set(site, archive);
-    Ok(())
+    Ok(next)
 }
 
-/// What the site is made of: a number that changes with the content folder, one that changes with what was imported, and the minute, because an
-/// Article becomes visible at its date without anything changing.
-pub type Look = (u64, i64, i64);
+/// What the site is made of: a number that changes with the content folder, and one that changes with what was imported.
+pub type Look = (u64, i64);
 
 /// Looks at what the site is made of. To be done before it is read, so that a change meanwhile is seen by the next look.
 pub async fn look(desk: &Desk) -> Look {
     let imported = if desk.config.sources.is_empty() { Ok(0) } else { desk.store.imported_stamp().await };
-    (content::fingerprint(&desk.config), imported.unwrap_or_default(), desk.clock.now().secs() / 60)
+    (content::fingerprint(&desk.config), imported.unwrap_or_default())
 }
 
-/// Publishes again whenever the content folder, what is visible at this hour, or what was sent is not as it was at the `last` look.
+/// Publishes again whenever the content folder, what was imported, or what was sent is not as it was at the `last` look, and at `next`: an Article becomes
+/// visible at its date without anything changing.
 pub async fn keep_published(
     desk: Desk,
     mut past: Past,
     out: Option<PathBuf>,
     mut last: Look,
+    mut next: Option<Timestamp>,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
     while !stopped_within(&stop, CONTENT_LOOK).await {
         let seen = look(&desk).await;
         let has_news = past.look(&desk).await;
-        if seen != last || has_news {
+        let now = desk.clock.now();
+        if seen != last || has_news || next.is_some_and(|next| next <= now) {
             last = seen;
-            if let Err(error) = publish_once(&desk, &past, out.as_deref()).await {
+            next = publish_once(&desk, &past, out.as_deref()).await.unwrap_or_else(|error| {
                 tracing::error!("not published: {error:#}");
-            }
+                Some(now.plus(PUBLISH_AGAIN))
+            });
         }
     }
     Ok(())

@@ -33,7 +33,9 @@ use crate::store::sources::{Asked, SourceRow};
 use crate::store::{Result, Store, StoreError};
 
 /// Articles of Sources that a Library holds at most, the last that came: older ones were mailed long ago, and no feed reaches back so far.
-const ARTICLES_MAX: u32 = 10_000;
+const ARTICLES_MAX: usize = 10_000;
+/// So many are read at once.
+const ARTICLES_PAGE: u32 = 1_000;
 
 /// What each site allows, and when it said so.
 type RobotsBySite = HashMap<String, (Timestamp, Arc<robots::Robots>)>;
@@ -119,15 +121,20 @@ pub async fn articles(config: &Config, store: &Store) -> Result<Vec<Article>> {
         return Ok(Vec::new());
     }
     let rows: HashMap<String, SourceRow> = store.sources().await?.into_iter().map(|row| (row.id.clone(), row)).collect();
-    let ids: Vec<&str> = config.sources.iter().map(|source| source.id.as_str()).collect();
     let by_id: HashMap<&str, &Source> = config.sources.iter().map(|source| (source.id.as_str(), source)).collect();
-    let mut articles = Vec::new();
-    for kept in store.imported(&ids, ARTICLES_MAX).await? {
-        let (Some(source), Some(row)) = (by_id.get(kept.source.as_str()), rows.get(&kept.source)) else { continue };
-        match Stored::read(&kept.article) {
-            Some(stored) => articles.push(stored.article(source, row, &kept, &config.site)),
-            None => tracing::error!(source = kept.source, entry = kept.id, "an imported article cannot be read"),
+    let (mut articles, mut before) = (Vec::new(), i64::MAX);
+    while articles.len() < ARTICLES_MAX {
+        let page = store.imported(before, ARTICLES_PAGE).await?;
+        let Some(last) = page.last() else { break };
+        before = last.id;
+        for kept in &page {
+            let (Some(source), Some(row)) = (by_id.get(kept.source.as_str()), rows.get(&kept.source)) else { continue };
+            match Stored::read(&kept.article) {
+                Some(stored) => articles.push(stored.article(source, row, kept, &config.site)),
+                None => tracing::error!(source = kept.source, entry = kept.id, "an imported article cannot be read"),
+            }
         }
     }
+    articles.truncate(ARTICLES_MAX);
     Ok(articles)
 }

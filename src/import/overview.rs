@@ -26,6 +26,15 @@ pub struct Items {
 }
 
 impl Items {
+    const fn set(&mut self, state: ImportState, n: u64) {
+        match state {
+            ImportState::Kept => self.kept = n,
+            ImportState::Held => self.held = n,
+            ImportState::Dropped => self.dropped = n,
+            ImportState::Merged => self.merged = n,
+        }
+    }
+
     /// In words, all of them: "3 kept, 0 held, 1 left out, 0 known from elsewhere".
     pub fn words(&self) -> String {
         format!("{} kept, {} held, {} left out, {} known from elsewhere", self.kept, self.held, self.dropped, self.merged)
@@ -34,19 +43,11 @@ impl Items {
 
 /// The Sources that config.toml has, in its order, with their counts.
 pub async fn configured(config: &Config, store: &Store) -> Result<Vec<(SourceRow, Items)>> {
-    let mut rows = store.sources().await?;
-    let place = |row: &SourceRow| config.sources.iter().position(|source| source.id == row.id);
-    rows.retain(|row| place(row).is_some());
-    rows.sort_by_key(place);
+    let mut rows: HashMap<String, SourceRow> = store.sources().await?.into_iter().map(|row| (row.id.clone(), row)).collect();
+    let rows = config.sources.iter().filter_map(|source| rows.remove(&source.id)).collect::<Vec<_>>();
     let mut all: HashMap<String, Items> = HashMap::new();
-    for (source, state, n) in store.imported_counts().await? {
-        let items = all.entry(source).or_default();
-        match state {
-            ImportState::Kept => items.kept = n,
-            ImportState::Held => items.held = n,
-            ImportState::Dropped => items.dropped = n,
-            ImportState::Merged => items.merged = n,
-        }
+    for (source, state, n) in store.imported_counts(None).await? {
+        all.entry(source).or_default().set(state, n);
     }
     let with_items = |row: SourceRow| {
         let items = all.get(&row.id).copied().unwrap_or_default();
@@ -57,7 +58,15 @@ pub async fn configured(config: &Config, store: &Store) -> Result<Vec<(SourceRow
 
 /// One of them.
 pub async fn one(config: &Config, store: &Store, id: &str) -> Result<Option<(SourceRow, Items)>> {
-    Ok(configured(config, store).await?.into_iter().find(|(row, _)| row.id == id))
+    if !config.sources.iter().any(|source| source.id == id) {
+        return Ok(None);
+    }
+    let Some(row) = store.source(id).await? else { return Ok(None) };
+    let mut items = Items::default();
+    for (_, state, n) in store.imported_counts(Some(id)).await? {
+        items.set(state, n);
+    }
+    Ok(Some((row, items)))
 }
 
 /// The address a Source is really asked at.

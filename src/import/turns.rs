@@ -42,14 +42,21 @@ impl Importer {
     /// Asks all Sources that are due now. How many were.
     pub async fn ask_due(&self, stop: &CancellationToken) -> Result<usize> {
         let (mut busy, mut running, mut asked): (Busy, JoinSet<(String, Result<()>)>, usize) = Default::default();
-        let mut result = Ok(());
+        let (mut taken, mut result): (VecDeque<SourceRow>, _) = (VecDeque::new(), Ok(()));
         loop {
-            let waiting = busy.values().map(VecDeque::len).sum::<usize>();
-            let free = TAKEN_MAX.saturating_sub(waiting + running.len());
-            if free > 0 && running.len() < HOSTS_MAX && !stop.is_cancelled() && result.is_ok() {
-                let due = self.claim(u32::try_from(free.min(HOSTS_MAX)).unwrap_or(1)).await;
-                match due {
-                    Ok(due) => due.into_iter().for_each(|row| self.start(row, &mut busy, &mut running)),
+            while running.len() < HOSTS_MAX && !stop.is_cancelled() && result.is_ok() {
+                if let Some(row) = taken.pop_front() {
+                    self.start(row, &mut busy, &mut running);
+                    continue;
+                }
+                let waiting = busy.values().map(VecDeque::len).sum::<usize>();
+                let free = TAKEN_MAX.saturating_sub(waiting + running.len()).min(HOSTS_MAX);
+                if free == 0 {
+                    break;
+                }
+                match self.claim(u32::try_from(free).unwrap_or(1)).await {
+                    Ok(due) if due.is_empty() => break,
+                    Ok(due) => taken.extend(due),
                     Err(error) => result = Err(error),
                 }
             }

@@ -42,6 +42,12 @@ impl Library {
         self.articles.iter().filter(move |article| article.state(now) == ArticleState::Live)
     }
 
+    /// When, after `now`, one becomes visible, is said to be updated, or expires.
+    pub fn next_change(&self, now: Timestamp) -> Option<Timestamp> {
+        let moments = |article: &Arc<Article>| [article.published, article.updated, article.expires];
+        self.articles.iter().flat_map(moments).flatten().map(|at| Timestamp::from_datetime(&at)).filter(|at| *at > now).min()
+    }
+
     /// The Article a person means by `name`: its slug, its id, its path or its file.
     pub fn find(&self, name: &str) -> Option<&Arc<Article>> {
         let wanted = name.trim_matches('/');

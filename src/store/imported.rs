@@ -71,6 +71,16 @@ pub struct Taken {
 }
 
 impl Taken {
+    /// How many new entries became this.
+    const fn of(&mut self, state: ImportState) -> &mut u64 {
+        match state {
+            ImportState::Kept => &mut self.new,
+            ImportState::Held => &mut self.held,
+            ImportState::Dropped => &mut self.dropped,
+            ImportState::Merged => &mut self.merged,
+        }
+    }
+
     /// Whether anything came.
     pub const fn is_something(&self) -> bool {
         self.new + self.changed + self.held + self.dropped + self.merged > 0
@@ -120,6 +130,9 @@ pub struct Imported {
     pub article: String,
 }
 
+/// Rows in one INSERT: eleven values each stay far below SQLite's limit of 32,766.
+const INSERT_ROWS: usize = 256;
+
 type Columns = (i64, String, i64, Option<String>, i64, i64, String);
 
 impl Store {
@@ -152,24 +165,17 @@ impl Store {
         found.into_iter().map(imported).collect()
     }
 
-    /// A number that changes with what was imported.
+    /// A number that changes with what was imported: whatever changes it takes a number.
     pub async fn imported_stamp(&self) -> Result<i64> {
-        let row: Option<(Option<i64>,)> = self.engine.read().await?.row("SELECT MAX(changed_at) FROM imported", args![]).await?;
-        Ok(row.and_then(|(at,)| at).unwrap_or_default())
+        let row: Option<(i64,)> = self.engine.read().await?.row("SELECT next FROM counters WHERE name = 'imported'", args![]).await?;
+        Ok(row.map(|(next,)| next).unwrap_or_default())
     }
 
-    /// What these Sources brought and became an Article, the newest first, at most `limit`.
-    pub async fn imported(&self, sources: &[&str], limit: u32) -> Result<Vec<Imported>> {
-        if sources.is_empty() {
-            return Ok(Vec::new());
-        }
-        let mut args = args![limit];
-        let list = in_list(&mut args, sources.iter().copied());
-        let sql = format!(
-            "SELECT id, source_id, state, reason, is_news, seen_at, article FROM imported WHERE state = 0 AND source_id IN ({list})
-             ORDER BY id DESC LIMIT $1"
-        );
-        let rows: Vec<Columns> = self.engine.read().await?.rows(sql, args).await?;
+    /// What was imported and became an Article, before number `before`, the newest first, at most `limit`.
+    pub async fn imported(&self, before: i64, limit: u32) -> Result<Vec<Imported>> {
+        let sql = "SELECT id, source_id, state, reason, is_news, seen_at, article FROM imported WHERE id < $1 AND state = 0
+             ORDER BY id DESC LIMIT $2";
+        let rows: Vec<Columns> = self.engine.read().await?.rows(sql, args![before, limit]).await?;
         rows.into_iter().map(imported).collect()
     }
 
@@ -184,6 +190,7 @@ impl Store {
     /// Makes Articles of what was held; with `as_news` it may be mailed. How many.
     pub async fn approve_held(&self, source: &str, as_news: bool, now: Timestamp) -> Result<u64> {
         let mut tx = self.engine.write().await?;
+        tx.numbers("imported", 1).await?;
         let sql = "UPDATE imported SET state = 0, reason = NULL, is_news = $2, changed_at = $3 WHERE source_id = $1 AND state = 1";
         let approved = tx.run(sql, args![source, as_news, now]).await?;
         tx.commit().await?;
@@ -193,42 +200,40 @@ impl Store {
     /// Leaves out what was held. How many.
     pub async fn drop_held(&self, source: &str, now: Timestamp) -> Result<u64> {
         let mut tx = self.engine.write().await?;
+        tx.numbers("imported", 1).await?;
         let sql = "UPDATE imported SET state = 2, reason = 'the editor left it out', changed_at = $2 WHERE source_id = $1 AND state = 1";
         let dropped = tx.run(sql, args![source, now]).await?;
         tx.commit().await?;
         Ok(dropped)
     }
 
-    /// How many entries of each Source stand how: `(source, state, count)`.
-    pub async fn imported_counts(&self) -> Result<Vec<(String, ImportState, u64)>> {
-        let sql = "SELECT source_id, state, COUNT(*) FROM imported GROUP BY source_id, state ORDER BY source_id, state";
-        let rows: Vec<(String, i64, i64)> = self.engine.read().await?.rows(sql, args![]).await?;
+    /// How many entries of each Source, or of one, stand how: `(source, state, count)`.
+    pub async fn imported_counts(&self, source: Option<&str>) -> Result<Vec<(String, ImportState, u64)>> {
+        let (only, args) = source.map_or(("", args![]), |source| ("WHERE source_id = $1", args![source]));
+        let sql = format!("SELECT source_id, state, COUNT(*) FROM imported {only} GROUP BY source_id, state ORDER BY source_id, state");
+        let rows: Vec<(String, i64, i64)> = self.engine.read().await?.rows(sql, args).await?;
         rows.into_iter().map(|(source, code, n)| Ok((source, state(code)?, n.unsigned_abs()))).collect()
     }
 }
 
-/// Keeps what one fetch brought: new entries with their keys, and new words of known ones.
+/// Keeps what one fetch brought: new entries with their keys, and new words of known ones. A handful of statements, however many entries there are.
 pub(super) async fn keep_arrivals(tx: &mut Tx, source: &str, arrivals: &[Arrival], now: Timestamp) -> Result<Taken> {
-    let mut taken = Taken::default();
-    for arrival in arrivals {
-        let id = match arrival.known {
-            Some(id) => {
-                taken.changed += update(tx, id, arrival, now).await?;
-                id
-            }
-            None => {
-                let (id, state) = insert(tx, source, arrival, now).await?;
-                match state {
-                    ImportState::Kept => taken.new += 1,
-                    ImportState::Held => taken.held += 1,
-                    ImportState::Dropped => taken.dropped += 1,
-                    ImportState::Merged => taken.merged += 1,
-                }
-                id
-            }
-        };
-        keep_keys(tx, source, id, &arrival.keys).await?;
+    if arrivals.is_empty() {
+        return Ok(Taken::default());
     }
+    let new: Vec<&Arrival> = arrivals.iter().filter(|arrival| arrival.known.is_none()).collect();
+    let first = tx.numbers("imported", new.len().max(1)).await?;
+    let mut taken = insert(tx, source, &new, first, now).await?;
+    let mut numbers = first..;
+    let mut keys: Vec<(i64, &str)> = Vec::new();
+    for arrival in arrivals {
+        if let Some(id) = arrival.known {
+            taken.changed += update(tx, id, arrival, now).await?;
+        }
+        let Some(id) = arrival.known.or_else(|| numbers.next()) else { break };
+        keys.extend(arrival.keys.iter().map(|key| (id, key.as_str())));
+    }
+    keep_keys(tx, source, &keys).await?;
     Ok(taken)
 }
 
@@ -243,45 +248,79 @@ async fn update(tx: &mut Tx, id: i64, arrival: &Arrival, now: Timestamp) -> Resu
     tx.run(sql, args![id, article.as_str(), arrival.facts.as_str(), canonical, content, now]).await
 }
 
-/// Makes the row of a new entry. One that another Source had first is no Article of its own.
-async fn insert(tx: &mut Tx, source: &str, arrival: &Arrival, now: Timestamp) -> Result<(i64, ImportState)> {
-    let (mut state, mut reason) = (arrival.state, arrival.reason.clone());
-    if state == ImportState::Kept
-        && let Some(first) = same_elsewhere(tx, source, arrival.canonical.as_deref(), arrival.content.as_deref()).await?
-    {
-        state = ImportState::Merged;
-        reason = Some(format!("{first} had it first"));
+/// Makes the rows of new entries, numbered from `first`; gives what became of them. One that another Source had first is no Article of its own.
+async fn insert(tx: &mut Tx, source: &str, new: &[&Arrival], first: i64, now: Timestamp) -> Result<Taken> {
+    let mut taken = Taken::default();
+    let kept = || new.iter().filter(|arrival| arrival.state == ImportState::Kept);
+    let pages = elsewhere(tx, source, "canonical", kept().filter_map(|arrival| arrival.canonical.as_deref()).collect()).await?;
+    let texts = elsewhere(tx, source, "content", kept().filter_map(|arrival| arrival.content.as_deref()).collect()).await?;
+    let numbered: Vec<(i64, &Arrival)> = (first..).zip(new.iter().copied()).collect();
+    for piece in pieces(&numbered, INSERT_ROWS) {
+        let mut args = Vec::with_capacity(piece.len() * 11);
+        let rows = piece.iter().map(|(id, arrival)| {
+            let of = |known: &HashMap<String, String>, key: &Option<String>| key.as_ref().and_then(|key| known.get(key)).cloned();
+            let merged =
+                of(&pages, &arrival.canonical).or_else(|| of(&texts, &arrival.content)).filter(|_| arrival.state == ImportState::Kept);
+            let (state, reason) = match merged {
+                Some(before) => (ImportState::Merged, Some(format!("{before} had it first"))),
+                None => (arrival.state, arrival.reason.clone()),
+            };
+            *taken.of(state) += 1;
+            let (canonical, content) = (arrival.canonical.as_deref(), arrival.content.as_deref());
+            let (facts, article) = (arrival.facts.as_str(), arrival.article.as_deref().unwrap_or("{}"));
+            [
+                (*id).into(),
+                source.into(),
+                state.code().into(),
+                reason.into(),
+                arrival.is_news.into(),
+                canonical.into(),
+                content.into(),
+                facts.into(),
+                now.into(),
+                now.into(),
+                article.into(),
+            ]
+        });
+        let rows = value_rows(&mut args, rows);
+        let sql = format!(
+            "INSERT INTO imported (id, source_id, state, reason, is_news, canonical, content, facts, seen_at, changed_at, article) VALUES {rows}"
+        );
+        tx.run(sql, args).await?;
     }
-    let id = tx.numbers("imported", 1).await?;
-    let sql = "INSERT INTO imported (id, source_id, state, reason, is_news, canonical, content, facts, seen_at, changed_at, article)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
-    let (canonical, content) = (arrival.canonical.as_deref(), arrival.content.as_deref());
-    let (facts, article) = (arrival.facts.as_str(), arrival.article.as_deref().unwrap_or("{}"));
-    tx.run(sql, args![id, source, state.code(), reason, arrival.is_news, canonical, content, facts, now, now, article]).await?;
-    Ok((id, state))
+    Ok(taken)
 }
 
-/// The Source that has an Article with this address, or this text.
-async fn same_elsewhere(tx: &mut Tx, source: &str, canonical: Option<&str>, content: Option<&str>) -> Result<Option<String>> {
-    for (column, key) in [("canonical", canonical), ("content", content)] {
-        let Some(key) = key else { continue };
-        let sql = format!("SELECT source_id FROM imported WHERE {column} = $1 AND source_id <> $2 AND state = 0 ORDER BY id LIMIT 1");
-        if let Some((first,)) = tx.row::<(String,)>(sql, args![key, source]).await? {
-            return Ok(Some(first));
+/// The Sources that have Articles with these addresses, or texts: key → the one that had it first.
+async fn elsewhere(tx: &mut Tx, source: &str, column: &str, keys: Vec<&str>) -> Result<HashMap<String, String>> {
+    let mut first: HashMap<String, (i64, String)> = HashMap::new();
+    for keys in pieces(&keys, CHUNK_IN_ORDER) {
+        let mut args = args![];
+        let list = in_list(&mut args, keys.iter().copied());
+        args.push(source.into());
+        let sql = format!(
+            "SELECT {column}, id, source_id FROM imported WHERE {column} IN ({list}) AND source_id <> ${} AND state = 0",
+            args.len()
+        );
+        for (key, id, source) in tx.rows::<(String, i64, String)>(sql, args).await? {
+            let known = first.entry(key).or_insert_with(|| (id, source.clone()));
+            if id < known.0 {
+                *known = (id, source);
+            }
         }
     }
-    Ok(None)
+    Ok(first.into_iter().map(|(key, (_, source))| (key, source)).collect())
 }
 
 /// A key stays with whoever had it first.
-async fn keep_keys(tx: &mut Tx, source: &str, id: i64, keys: &[String]) -> Result<()> {
-    if keys.is_empty() {
-        return Ok(());
+async fn keep_keys(tx: &mut Tx, source: &str, keys: &[(i64, &str)]) -> Result<()> {
+    for piece in pieces(keys, CHUNK_IN_ORDER) {
+        let mut args = Vec::with_capacity(piece.len() * 3);
+        let rows = value_rows(&mut args, piece.iter().map(|(id, key)| [source.into(), (*key).into(), (*id).into()]));
+        let sql = format!("INSERT INTO imported_keys (source_id, key, imported_id) VALUES {rows} ON CONFLICT (source_id, key) DO NOTHING");
+        tx.run(sql, args).await?;
     }
-    let mut args = Vec::new();
-    let rows = value_rows(&mut args, keys.iter().map(|key| [source.into(), key.as_str().into(), id.into()]));
-    let sql = format!("INSERT INTO imported_keys (source_id, key, imported_id) VALUES {rows} ON CONFLICT (source_id, key) DO NOTHING");
-    tx.run(sql, args).await.map(|_| ())
+    Ok(())
 }
 
 fn imported((id, source, code, reason, is_news, seen_at, article): Columns) -> Result<Imported> {

@@ -1,5 +1,6 @@
 //! Sources: when each is asked, what it said of itself, and what happened last.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use super::imported::{Arrival, Taken, keep_arrivals};
@@ -148,8 +149,14 @@ const COLUMNS: &str = "id, url, kind, found, moved_to, moved_times, etag, last_m
 impl Store {
     /// Makes a row for each Source of the configuration, `(id, address)`. One whose address is another is asked anew, without validators; what it brought stays.
     pub async fn sync_sources(&self, sources: &[(&str, &str)], now: Timestamp) -> Result<()> {
+        let known: HashMap<String, String> =
+            self.engine.read().await?.rows("SELECT id, url FROM sources", args![]).await?.into_iter().collect();
+        let others: Vec<&(&str, &str)> = sources.iter().filter(|(id, url)| known.get(*id).is_none_or(|known| known != url)).collect();
+        if others.is_empty() {
+            return Ok(());
+        }
         let mut tx = self.engine.write().await?;
-        for &(id, url) in sources {
+        for &(id, url) in others {
             let sql = "INSERT INTO sources (id, url, moved_times, next_at, failures, state) VALUES ($1, $2, 0, $3, 0, 'active')
                  ON CONFLICT (id) DO UPDATE SET url = excluded.url, kind = NULL, found = NULL, moved_to = NULL, moved_times = 0, rests = NULL, etag = NULL, last_modified = NULL,
                      next_at = excluded.next_at, failures = 0, state = 'active', said = NULL WHERE sources.url <> excluded.url";

@@ -504,6 +504,25 @@ fn the_same_input_gives_the_same_bytes_whatever_the_time() {
 }
 
 #[test]
+fn a_library_tells_when_the_site_becomes_another_by_itself() {
+    let mut announced = article("announced", "2026-12-01T06:00:00Z");
+    announced.expires = Some(at("2026-12-03T06:00:00Z"));
+    let mut corrected = article("corrected", "2026-11-01T00:00:00Z");
+    corrected.updated = Some(at("2026-12-02T06:00:00Z"));
+    let library = Library::new(vec![announced, corrected]);
+    let (mut moment, mut moments, mut sites) = (now(), Vec::new(), vec![feed::publish(&config(), &library, now()).unwrap()]);
+    while let Some(next) = library.next_change(moment) {
+        let before = Timestamp(next.0 - 1);
+        assert!(feed::publish(&config(), &library, before).unwrap() == sites[sites.len() - 1], "nothing changes before {}", next.rfc3339());
+        sites.push(feed::publish(&config(), &library, next).unwrap());
+        assert!(sites[sites.len() - 1] != sites[sites.len() - 2], "something changes at {}", next.rfc3339());
+        moments.push(next.rfc3339());
+        moment = next;
+    }
+    assert_eq!(moments, ["2026-12-01T06:00:00Z", "2026-12-02T06:00:00Z", "2026-12-03T06:00:00Z"]);
+}
+
+#[test]
 fn an_announced_change_counts_only_once_it_has_come() {
     let mut article = article("tides", "2026-11-01T00:00:00Z");
     article.updated = Some(at("2026-12-24T00:00:00Z"));

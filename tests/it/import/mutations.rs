@@ -380,7 +380,7 @@ impl Play {
 
     /// The editor looks at what is held: a storm is no news; anything else is.
     async fn look_at_held(&mut self, changes: &[Change]) {
-        let counts = self.scene.store.imported_counts().await.unwrap();
+        let counts = self.scene.store.imported_counts(None).await.unwrap();
         let held: HashMap<&str, u64> =
             counts.iter().filter(|(_, state, _)| *state == ImportState::Held).map(|(source, _, count)| (source.as_str(), *count)).collect();
         for (site, change) in self.sites.iter().zip(changes) {
