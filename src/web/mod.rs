@@ -27,6 +27,7 @@ mod sources;
 mod tongue;
 mod zones;
 
+use std::net::SocketAddr;
 use std::sync::{Arc, LazyLock};
 
 use axum::Router;
@@ -103,7 +104,8 @@ pub async fn serve(listener: TcpListener, desk: Desk, inbox: Option<Inbox>, stop
     let hub_requests = Arc::new(Semaphore::new(HUB_REQUESTS_MAX));
     let asking = Arc::new(Semaphore::new(1));
     let limits = limits::Limits::default();
-    let router = router(State { desk, inbox, tera, limits, shelves: shelves.clone(), hub_requests, asking, stop: stop.clone() });
+    let listen = listener.local_addr()?;
+    let router = router(State { desk, inbox, tera, limits, shelves: shelves.clone(), hub_requests, asking, stop: stop.clone() }, listen);
     let hall = Hall {
         shelves,
         router: TowerToHyperService::new(router),
@@ -117,7 +119,7 @@ pub async fn serve(listener: TcpListener, desk: Desk, inbox: Option<Inbox>, stop
 }
 
 /// Every route. What is on none of them is a file of the site, or nothing.
-fn router(state: State) -> Router {
+fn router(state: State, listen: SocketAddr) -> Router {
     let mut router = Router::new()
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
@@ -151,7 +153,7 @@ fn router(state: State) -> Router {
             .route("/dev/sources/{id}/pause", post(sources::pause_post))
             .route("/dev/sources/{id}/resume", post(sources::resume_post))
             .route("/dev/sources/{id}/held", post(sources::held_post));
-        router = router.merge(dev.route_layer(axum::middleware::from_fn(dev::own_posts)));
+        router = router.merge(dev.route_layer(axum::middleware::from_fn_with_state(listen, dev::ours_alone)));
     }
     router.fallback(site::file).layer(RequestBodyLimitLayer::new(BODY_BYTES_MAX)).with_state(state)
 }

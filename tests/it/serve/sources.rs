@@ -6,7 +6,7 @@ use std::time::Duration;
 use postrider::import::overview::{self, Items};
 use postrider::store::sources::SourceRow;
 
-use crate::support::http::{Reply, Served, ask};
+use crate::support::http::{Reply, Served, ask, exchange};
 use crate::support::web::{Answer, Web};
 
 const HOUR: Duration = Duration::from_secs(3_600);
@@ -149,7 +149,7 @@ async fn a_page_of_another_site_cannot_press_a_button_of_dev() {
             ("Sec-Fetch-Site", "cross-site"),
             ("Sec-Fetch-Site", "same-site"),
             ("Origin", "https://evil.example"),
-            ("Origin", "http://test.evil.example"),
+            ("Origin", "http://localhost.evil.example"),
             ("Origin", "null"),
         ] {
             let reply = ask(served.address, "POST", path, &[header], body).await;
@@ -161,10 +161,55 @@ async fn a_page_of_another_site_cannot_press_a_button_of_dev() {
     let page = served.get("/dev/sources", &[]).await;
     assert_eq!(page.header("referrer-policy"), "same-origin");
     assert!(page.header("content-security-policy").contains("frame-ancestors 'none'"));
-    for header in [("Sec-Fetch-Site", "same-origin"), ("Origin", "http://test")] {
+    let own = format!("http://{}", served.address);
+    for header in [("Sec-Fetch-Site", "same-origin"), ("Origin", own.as_str())] {
         let reply = ask(served.address, "POST", "/dev/sources/light/pause", &[header], "").await;
         assert_eq!(reply.status, 303, "POST with {header:?}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_name_of_another_site_that_leads_here_is_shown_nothing_of_dev_and_presses_nothing() {
+    let (web, _) = lights().await;
+    let served = Served::dev(&format!("{MAY_REACH}{}", source(&web, "light"))).await;
+    let before = standing(&served).await;
+    let pages = ["/dev/inbox", "/dev/inbox/1", "/dev/inbox/1/source", "/dev/sources", "/dev/sources/light"];
+    let buttons = ["/dev/inbox/clear", "/dev/inbox/deliver/weekly", "/dev/sources", "/dev/sources/light/fetch", "/dev/sources/light/pause"];
+    let asked =
+        pages.iter().flat_map(|path| [("GET", *path), ("HEAD", *path), ("OPTIONS", *path)]).chain(buttons.map(|path| ("POST", path)));
+    for (method, path) in asked {
+        for host in [
+            "evil.example",
+            "evil.example:4000",
+            "localhost.evil.example",
+            "127.0.0.1.evil.example",
+            "192.0.2.7",
+            "[2001:db8::7]:4000",
+            "a b",
+        ] {
+            // To the browser the other site is the one it is on.
+            let origin = format!("http://{host}");
+            let headers = [("Host", host), ("Sec-Fetch-Site", "same-origin"), ("Origin", origin.as_str())];
+            let reply = ask(served.address, method, path, &headers, "").await;
+            assert!(reply.status == 403 || reply.status == 400 && host == "a b", "{method} {path} as {host}: {}", reply.status);
+            assert!(method == "HEAD" || !reply.text().contains("light"), "{method} {path} as {host} tells: {}", reply.text());
+        }
+    }
+    let both = format!("GET http://evil.example/dev/sources HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", served.address);
+    let none = "GET /dev/sources HTTP/1.0\r\n\r\n".to_owned();
+    for request in [both, none] {
+        let reply = Reply::parse(&exchange(served.address, request.as_bytes()).await).unwrap();
+        assert_eq!(reply.status, 403, "{request}");
+    }
+    assert_eq!((standing(&served).await, web.hits().len()), (before, 0), "nothing was changed and nobody asked");
+    let refused = served.get("/dev/sources", &[("Host", "evil.example")]).await.text();
+    assert!(refused.contains("answer on this machine alone: open http://localhost:"), "{refused}");
+    for host in
+        ["localhost", "LocalHost:4000", "localhost.", "127.0.0.1", "127.0.0.1:4000", "[::1]", "[::1]:4000", "[::ffff:127.0.0.1]:4000"]
+    {
+        assert_eq!(served.get("/dev/sources", &[("Host", host)]).await.status, 200, "{host} is this machine");
+    }
+    assert_eq!(served.get("/", &[("Host", "letter.example.com")]).await.status, 200, "what is published has any name");
 }
 
 #[tokio::test(flavor = "multi_thread")]
