@@ -8,7 +8,7 @@ use url::Url;
 
 use super::text::{clean, escape, uri};
 
-/// Elements readers show, sorted. What is not here is unwrapped: its text stays.
+/// Elements readers show, sorted. What is not here is unwrapped: its text stays. What strangers may write is stricter, and `import` has seen to it.
 const ELEMENTS: &[&str] = &[
     "a",
     "abbr",
