@@ -1,5 +1,16 @@
 //! The storm guard: a feed whose entries all look new although they are old has changed its ways and not its content. Such entries wait for the editor.
+//!
+//! What tells an old entry that looks new from news is its date. Where it has none, or one that is only a little older than the last fetch (authors date by
+//! the day, and feeds come through caches), its place does: news come in at one end of a feed and push old entries out at the other, so whatever is still
+//! there has lost nothing on the side where the new ones stand. An entry that was rewritten stands where one that was there at the last fetch is gone. So
+//! those of the last fetch count as *replaced* that are gone and have a new one on their side of what is still there; each that is still there is asked,
+//! and the one that sees the fewest is believed, because a feed may have been put in another order as well.
+//!
+//! Six new ones of ten, and even nine, are news when they stand before the rest and the end of the feed is what went. Nine of ten are a storm when the one
+//! that is left is where it was. Of a feed that keeps its first entry for ever (a notice that is pinned) and changes all others between two fetches nobody
+//! can tell; nor of one that is sorted by favour and changes most of what it has: these are held, and the editor decides.
 
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use crate::model::Timestamp;
@@ -8,38 +19,57 @@ use crate::model::Timestamp;
 const OLD_MAX: usize = 20;
 /// In a feed of fewer entries nothing can be told by shares.
 const ENTRIES_MIN: usize = 3;
-/// What is dated so long before the last fetch, and was not there then, is old: feeds come through caches, and authors date by the day.
+/// What is dated so long before the last fetch, and was not there then, is old.
 const LATE: Duration = Duration::from_secs(48 * 3_600);
 
-/// An entry that matched none that is known.
+/// An entry in its place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct NewEntry {
-    /// When it says it was published.
-    pub published: Option<Timestamp>,
+pub enum Place {
+    /// One that is known, by its number.
+    Known(i64),
+    /// One that matched none that is known, and when it says it was published.
+    New(Option<Timestamp>),
 }
 
-impl NewEntry {
-    /// Whether it says nothing, or that it was there before `then`.
-    fn is_doubtful(self, then: Timestamp) -> bool {
-        self.published.is_none_or(|at| at <= then)
-    }
-}
-
-/// Which of the new entries of a fetch are held: none, or all that say they were there at the last fetch already, or say nothing of when they are from.
-/// `total` counts all entries of the feed; `last_fetch` is when it was read last, or found unchanged.
-///
-/// Authors date by the day and feeds come through caches, so what is a little older than the last fetch may well be new. Once so much is wrong that it is a
-/// storm, it no longer gets the benefit of the doubt.
-pub fn held(new: &[NewEntry], total: usize, last_fetch: Timestamp) -> Vec<bool> {
+/// Which entries of a fetch are held: none, or all new ones but those dated after `last_fetch`, which is when the feed was read last, or found unchanged.
+/// `before` has the numbers of the entries it had then, in their order, where that is known.
+pub fn held(entries: &[Place], before: &[i64], last_fetch: Timestamp) -> Vec<bool> {
     let late = Timestamp(last_fetch.0.saturating_sub(i64::try_from(LATE.as_micros()).unwrap_or(i64::MAX)));
-    let count = |is: &dyn Fn(&NewEntry) -> bool| new.iter().filter(|entry| is(entry)).count();
-    let old = count(&|entry| entry.published.is_some() && entry.is_doubtful(late));
-    // What says nothing of when it is from is likely news as long as the feed still has something that is known.
-    let is_strange = new.len() == total;
-    let doubtful = count(&|entry| entry.is_doubtful(late) && (is_strange || entry.published.is_some()));
-    let before = count(&|entry| entry.is_doubtful(last_fetch));
-    // A feed of which nothing at all is known any more is looked at more closely: a site that writes much may hold nothing that is old.
-    let is_most = doubtful * 2 > total || is_strange && before * 2 > total;
-    let is_storm = old > OLD_MAX || total >= ENTRIES_MIN && is_most;
-    new.iter().map(|entry| is_storm && entry.is_doubtful(last_fetch)).collect()
+    let is_old = |entry: &Place| matches!(entry, Place::New(Some(at)) if *at <= late);
+    let is_unsure = |entry: &Place| matches!(entry, Place::New(at) if at.is_none_or(|at| at > late && at <= last_fetch));
+    let old = entries.iter().filter(|entry| is_old(entry)).count();
+    let unsure: Vec<bool> = entries.iter().map(is_unsure).collect();
+    let doubtful = old + replaced(entries, before, &unsure);
+    let is_storm = doubtful > OLD_MAX || entries.len() >= ENTRIES_MIN && doubtful * 2 > entries.len();
+    // Once so much is wrong that it is a storm, nothing gets the benefit of the doubt.
+    entries.iter().zip(unsure).map(|(entry, is_unsure)| is_storm && (is_unsure || is_old(entry))).collect()
+}
+
+/// How many of the entries of the last fetch are gone and have one of the `unsure` new ones on their side of what is still there, as that sees it which sees
+/// the fewest. Where nothing is known any more, every unsure one counts.
+fn replaced(entries: &[Place], before: &[i64], unsure: &[bool]) -> usize {
+    let still: HashSet<i64> =
+        entries.iter().filter_map(|entry| if let Place::Known(number) = entry { Some(*number) } else { None }).collect();
+    let new = unsure.iter().filter(|unsure| **unsure).count();
+    if still.is_empty() {
+        return new;
+    }
+    let (mut gone, mut gone_before) = (0, HashMap::new());
+    for number in before {
+        if still.contains(number) {
+            gone_before.insert(*number, gone);
+        } else {
+            gone += 1;
+        }
+    }
+    let (mut fewest, mut passed) = (gone.min(new), 0);
+    for (entry, unsure) in entries.iter().zip(unsure) {
+        passed += usize::from(*unsure);
+        if let Place::Known(number) = entry
+            && let Some(in_front) = gone_before.get(number)
+        {
+            fewest = fewest.min(passed.min(*in_front) + (new - passed).min(gone - in_front));
+        }
+    }
+    fewest
 }

@@ -1,8 +1,11 @@
 //! What makes an entry of a feed the same entry at the next fetch, however the feed is rewritten meanwhile.
 //!
-//! An entry has up to four keys, the strongest first: its link with its title, its guid, its text with its title, and its text or link alone. A key that
-//! two different entries of one feed have tells nothing. An entry is known when one of its keys is, unless another entry of the fetch has a stronger claim
-//! to the same article.
+//! An entry has several keys, the strongest first: its link with its title, its guid, its text with its title, its guid's place on its site with its text,
+//! and its text or link alone. A key that two different entries of one feed have tells nothing. An entry is known when one of its keys is, unless another
+//! entry of the fetch has a stronger claim to the same article.
+//!
+//! A site that moves to another host keeps its articles where they are on it, so a place tells much; it does so only together with a text, because feeds
+//! that gather from many sites have one place on two of them.
 //!
 //! Feeds that number their entries by place ("item-1") give a new one the guid of an old one: so link and title together come before the guid. Feeds that
 //! lead all their entries to one page, or say the same under every picture, may show a single one at times: so a link or a text alone counts only for an
@@ -20,10 +23,15 @@ const TEXT_CHARS_MIN: usize = 60;
 /// One as long as this may be told by itself, without its title; where there is no link either, a shorter one must do.
 const TEXT_CHARS_ALONE: usize = 200;
 /// The kinds of keys, the strongest first. "whole" stands for "text" where there is little text.
-const KINDS: [&str; 6] = ["page ", GUID, "text ", "whole ", WORDS, LINK];
+const KINDS: [&str; 8] = ["page ", GUID, "text ", "whole ", "moved ", PLACE, WORDS, LINK];
 const GUID: &str = "guid ";
+/// A guid that is an address of the web.
+const GUID_AT: &str = "guid //";
+const PLACE: &str = "place ";
 const WORDS: &str = "words ";
 const LINK: &str = "link ";
+/// They count only for an entry that has no guid of its own, and are kept also where they do not count: guids may be gone tomorrow.
+const WEAK: [&str; 3] = [PLACE, WORDS, LINK];
 
 /// What identity needs of an entry.
 #[derive(Debug, Clone, Copy)]
@@ -41,7 +49,7 @@ pub struct Facts<'a> {
 /// The keys of one entry.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Keys {
-    /// The strongest first; the link is last, and is kept also where it does not count.
+    /// The strongest first; the link is last.
     pub known_by: Vec<String>,
     /// What two entries of one fetch have in common when they are one article that stands in the feed twice.
     pub whole: String,
@@ -70,14 +78,27 @@ fn own_keys(entry: &Facts<'_>) -> Keys {
     let page = link.as_ref().filter(|_| !title.is_empty()).map(|link| format!("page {}", digest(&[link, &title])));
     let length = text.chars().count();
     let enough = if link.is_some() { TEXT_CHARS_ALONE } else { TEXT_CHARS_MIN };
-    let words = Some(format!("{WORDS}{}", digest(&[&text]))).filter(|_| guid.is_none() && length >= enough);
+    // Where there is a guid and a link, one of them is there still when the other is gone.
+    let words = Some(format!("{WORDS}{}", digest(&[&text]))).filter(|_| (guid.is_none() || link.is_none()) && length >= enough);
+    let (guid_place, link_place) = (guid.as_deref().and_then(place), link.as_deref().and_then(place));
+    let with_text = |kind: &str, place: &str| format!("{kind}{}", digest(&[place, &text]));
+    let moved = guid_place.filter(|_| length > 0).map(|place| with_text("moved ", place));
+    // A longer text tells enough together with the title.
+    let is_wanted = (1..TEXT_CHARS_MIN).contains(&length) || guid.is_none() && length > 0;
+    let at_place = link_place.filter(|_| is_wanted).map(|place| with_text(PLACE, place));
     let of = |key: &Option<String>| key.clone().unwrap_or_default();
     let whole = match length {
         TEXT_CHARS_MIN.. => format!("text {}", digest(&[&title, &text])),
         _ => format!("whole {}", digest(&[&title, &text, &of(&guid), &of(&link)])),
     };
-    let known_by = [page, guid, Some(whole.clone()), words, link].into_iter().flatten().collect();
+    let known_by = [page, guid, Some(whole.clone()), moved, at_place, words, link].into_iter().flatten().collect();
     Keys { known_by, whole }
+}
+
+/// Where on its site the address of a key is; nothing for what is no address, or names nothing but the site.
+fn place(key: &str) -> Option<&str> {
+    let address = key.strip_prefix(LINK).or_else(|| key.strip_prefix(GUID_AT))?;
+    address.find(['/', '?', '#']).map(|at| &address[at..])
 }
 
 /// What an entry is to those that are known.
@@ -99,7 +120,7 @@ pub fn matches(entries: &[Keys], known: impl Fn(&str) -> Option<i64>) -> Vec<Mat
     for kind in KINDS {
         for (at, keys) in entries.iter().enumerate() {
             let key = |kind: &str| keys.known_by.iter().find(|key| key.starts_with(kind));
-            let counts = found[at] == Match::New && (!matches!(kind, WORDS | LINK) || key(GUID).is_none());
+            let counts = found[at] == Match::New && (!WEAK.contains(&kind) || key(GUID).is_none());
             let Some(key) = key(kind).filter(|_| counts) else { continue };
             if let Some(number) = known(key)
                 && taken.insert(number)
@@ -125,7 +146,7 @@ fn guid_key(guid: &str) -> Option<String> {
     let url = Url::parse(guid).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
     match url {
         Some(url) if is_front_page(&url) => None,
-        Some(url) => Some(format!("{GUID}{}", address(&url))),
+        Some(url) => Some(format!("{GUID_AT}{}", address(&url))),
         None => Some(format!("{GUID}{guid}")).filter(|_| !guid.is_empty()),
     }
 }

@@ -8,7 +8,7 @@ use url::Url;
 
 use super::article::{Stored, is_web};
 use super::ask::Brought;
-use super::guard::{self, NewEntry};
+use super::guard::{self, Place};
 use super::identity::{self, Facts, Keys, Match};
 use super::pages::Page;
 use super::reader::{Entry, Feed, plain_text};
@@ -16,7 +16,7 @@ use super::{Importer, filter};
 use crate::model::Timestamp;
 use crate::model::source::{Source, Updates};
 use crate::store::Result;
-use crate::store::imported::{Arrival, ImportState, Imported};
+use crate::store::imported::{Arrival, Arrivals, ImportState, Imported};
 use crate::store::sources::SourceRow;
 
 /// Grows when cleaning changes, so that what is still in a feed is cleaned anew.
@@ -33,6 +33,16 @@ struct Seen {
     facts: String,
 }
 
+impl Seen {
+    /// When it says it appeared.
+    fn published(&self) -> Option<Timestamp> {
+        match &self.what {
+            What::Entry(entry) => entry.published.or(entry.updated).map(|at| Timestamp::from_datetime(&at)),
+            What::Page(_) => None,
+        }
+    }
+}
+
 /// Where an Article is made from.
 enum What {
     Entry(Box<Entry>),
@@ -46,18 +56,25 @@ struct Batch {
     is_page: bool,
 }
 
+/// What the entries of a fetch are, each in its place.
+struct Judged {
+    matches: Vec<Match>,
+    held: Vec<bool>,
+}
+
 impl Importer {
     /// Finds out what is new and what has changed. Reads the store and writes nothing.
-    pub(super) async fn take(&self, source: &Arc<Source>, row: &SourceRow, brought: Brought, now: Timestamp) -> Result<Vec<Arrival>> {
+    pub(super) async fn take(&self, source: &Arc<Source>, row: &SourceRow, brought: Brought, now: Timestamp) -> Result<Arrivals> {
         let for_batch = source.clone();
-        let Some(batch) = blocking(move || batch(&for_batch, brought)).await.flatten() else { return Ok(Vec::new()) };
+        let Some(batch) = blocking(move || batch(&for_batch, brought)).await.flatten() else { return Ok(Arrivals::default()) };
         let keys: Vec<String> = batch.seen.iter().flat_map(|seen| seen.keys.known_by.iter().cloned()).collect();
         let known = self.store.known_keys(&source.id, &keys).await?;
         let all: Vec<Keys> = batch.seen.iter().map(|seen| seen.keys.clone()).collect();
         let matches = identity::matches(&all, |key| known.get(key).map(|(id, _)| *id));
         let before = self.edited(source, &batch, &matches, &known).await?;
+        let judged = Judged { held: self.held(row, &batch, &matches).await?, matches };
         let (source, row) = (source.clone(), row.clone());
-        let arrivals = blocking(move || arrivals(&source, &row, &batch, &matches, &known, &before, now)).await;
+        let arrivals = blocking(move || arrivals(&source, &row, &batch, &judged, &known, &before, now)).await;
         Ok(arrivals.unwrap_or_default())
     }
 
@@ -73,6 +90,25 @@ impl Importer {
         };
         let numbers: Vec<i64> = batch.seen.iter().zip(matches).filter_map(is_edited).collect();
         Ok(self.store.imported_by_number(&numbers).await?.into_iter().map(|kept| (kept.id, kept)).collect())
+    }
+
+    /// Which entries the storm guard holds. A feed that brought nothing yet cannot have changed its ways.
+    async fn held(&self, row: &SourceRow, batch: &Batch, matches: &[Match]) -> Result<Vec<bool>> {
+        let mut held = vec![false; matches.len()];
+        let (Some(_), Some(last)) = (row.changed_at, row.fetched_at) else { return Ok(held) };
+        let place = |(at, found): (usize, &Match)| match found {
+            Match::Known(number) => Some((at, Place::Known(*number))),
+            Match::New => Some((at, Place::New(batch.seen[at].published()))),
+            Match::Twin(_) => None,
+        };
+        let (places, entries): (Vec<usize>, Vec<Place>) = matches.iter().enumerate().filter_map(place).unzip();
+        if entries.iter().any(|entry| matches!(entry, Place::New(_))) {
+            let before = self.store.last_entries(&row.id).await?;
+            for (at, is_held) in places.into_iter().zip(guard::held(&entries, &before, Timestamp(last))) {
+                held[at] = is_held;
+            }
+        }
+        Ok(held)
     }
 }
 
@@ -172,17 +208,22 @@ fn arrivals(
     source: &Source,
     row: &SourceRow,
     batch: &Batch,
-    matches: &[Match],
+    judged: &Judged,
     known: &Known,
     before: &HashMap<i64, Imported>,
     now: Timestamp,
-) -> Vec<Arrival> {
-    let held = held(row, batch, matches);
-    let mut out: Vec<(usize, Arrival)> = Vec::new();
-    for (at, (seen, found)) in batch.seen.iter().zip(matches).enumerate() {
+) -> Arrivals {
+    let (mut out, mut order): (Vec<(usize, Arrival)>, Vec<Option<i64>>) = Default::default();
+    for (at, (seen, found)) in batch.seen.iter().zip(&judged.matches).enumerate() {
         match found {
-            Match::Known(id) => out.extend(known_arrival(source, batch, seen, *id, known, before, now).map(|arrival| (at, arrival))),
-            Match::New => out.push((at, new_arrival(source, row, batch, seen, known, held.contains(&at)))),
+            Match::Known(id) => {
+                order.push(Some(*id));
+                out.extend(known_arrival(source, batch, seen, *id, known, before, now).map(|arrival| (at, arrival)));
+            }
+            Match::New => {
+                order.push(None);
+                out.push((at, new_arrival(source, row, batch, seen, known, judged.held[at])));
+            }
             // One article that stands in the feed twice: it is known by the keys of both.
             Match::Twin(first) => {
                 if let Some((_, arrival)) = out.iter_mut().find(|(place, _)| place == first) {
@@ -191,20 +232,7 @@ fn arrivals(
             }
         }
     }
-    out.into_iter().map(|(_, arrival)| arrival).collect()
-}
-
-/// The places of new entries that the storm guard holds. A feed that is read for the first time cannot have changed its ways.
-fn held(row: &SourceRow, batch: &Batch, matches: &[Match]) -> Vec<usize> {
-    let (Some(_), Some(last)) = (row.baseline_at, row.fetched_at) else { return Vec::new() };
-    let places: Vec<usize> = (0..batch.seen.len()).filter(|at| matches[*at] == Match::New).collect();
-    let published = |at: &usize| match &batch.seen[*at].what {
-        What::Entry(entry) => entry.published.or(entry.updated).map(|at| Timestamp::from_datetime(&at)),
-        What::Page(_) => None,
-    };
-    let new: Vec<NewEntry> = places.iter().map(|at| NewEntry { published: published(at) }).collect();
-    let held = guard::held(&new, batch.seen.len(), Timestamp(last));
-    places.into_iter().zip(held).filter(|(_, held)| *held).map(|(at, _)| at).collect()
+    Arrivals { list: out.into_iter().map(|(_, arrival)| arrival).collect(), order }
 }
 
 /// Something to write of an entry that is known: new words, or a new key. `None` when there is neither.
@@ -251,7 +279,8 @@ fn new_arrival(source: &Source, row: &SourceRow, batch: &Batch, seen: &Seen, kno
     let (state, reason) = match (unwanted, is_held) {
         (Some(reason), _) => (ImportState::Dropped, Some(reason)),
         (None, true) => {
-            (ImportState::Held, Some("it looks new, and is older than the last fetch: the feed may have changed its ids".to_owned()))
+            let why = if seen.published().is_some() { "is older than the last fetch" } else { "has no date and stands where others stood" };
+            (ImportState::Held, Some(format!("it looks new, and {why}: the feed may have changed its ids")))
         }
         (None, false) => (ImportState::Kept, None),
     };

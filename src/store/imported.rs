@@ -55,6 +55,15 @@ pub struct Arrival {
     pub article: Option<String>,
 }
 
+/// The entries of one fetch.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Arrivals {
+    /// Those there is something to write of.
+    pub list: Vec<Arrival>,
+    /// The numbers of all, in the order of the feed; nothing stands for the next new one of the list.
+    pub order: Vec<Option<i64>>,
+}
+
 /// What became of the entries of one fetch.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Taken {
@@ -152,6 +161,17 @@ impl Store {
         Ok(known)
     }
 
+    /// The numbers of the entries that stood in the feed of a Source last, in their order.
+    pub async fn last_entries(&self, source: &str) -> Result<Vec<i64>> {
+        let row: Option<(Option<String>,)> =
+            self.engine.read().await?.row("SELECT entries FROM sources WHERE id = $1", args![source]).await?;
+        let entries = row.and_then(|(entries,)| entries).unwrap_or_default();
+        entries
+            .split_whitespace()
+            .map(|number| number.parse().map_err(|_| StoreError::Corrupt(format!("entry {number:?} of {source}"))))
+            .collect()
+    }
+
     /// Entries by their numbers.
     pub async fn imported_by_number(&self, numbers: &[i64]) -> Result<Vec<Imported>> {
         let mut tx = self.engine.read().await?;
@@ -217,16 +237,17 @@ impl Store {
 }
 
 /// Keeps what one fetch brought: new entries with their keys, and new words of known ones. A handful of statements, however many entries there are.
-pub(super) async fn keep_arrivals(tx: &mut Tx, source: &str, arrivals: &[Arrival], now: Timestamp) -> Result<Taken> {
-    if arrivals.is_empty() {
-        return Ok(Taken::default());
+/// Gives what became of them, and the numbers of all as they are kept of the Source, if there are any.
+pub(super) async fn keep_arrivals(tx: &mut Tx, source: &str, arrivals: &Arrivals, now: Timestamp) -> Result<(Taken, Option<String>)> {
+    let new: Vec<&Arrival> = arrivals.list.iter().filter(|arrival| arrival.known.is_none()).collect();
+    let (mut taken, mut first) = (Taken::default(), 0);
+    if !arrivals.list.is_empty() {
+        first = tx.numbers("imported", new.len().max(1)).await?;
+        taken = insert(tx, source, &new, first, now).await?;
     }
-    let new: Vec<&Arrival> = arrivals.iter().filter(|arrival| arrival.known.is_none()).collect();
-    let first = tx.numbers("imported", new.len().max(1)).await?;
-    let mut taken = insert(tx, source, &new, first, now).await?;
     let mut numbers = first..;
     let mut keys: Vec<(i64, &str)> = Vec::new();
-    for arrival in arrivals {
+    for arrival in &arrivals.list {
         if let Some(id) = arrival.known {
             taken.changed += update(tx, id, arrival, now).await?;
         }
@@ -234,7 +255,10 @@ pub(super) async fn keep_arrivals(tx: &mut Tx, source: &str, arrivals: &[Arrival
         keys.extend(arrival.keys.iter().map(|key| (id, key.as_str())));
     }
     keep_keys(tx, source, &keys).await?;
-    Ok(taken)
+    let mut numbers = first..;
+    let order: Vec<String> = arrivals.order.iter().filter_map(|known| known.or_else(|| numbers.next())).map(|id| id.to_string()).collect();
+    // A feed that is empty for a moment has lost nothing.
+    Ok((taken, Some(order.join(" ")).filter(|order| !order.is_empty())))
 }
 
 async fn update(tx: &mut Tx, id: i64, arrival: &Arrival, now: Timestamp) -> Result<u64> {

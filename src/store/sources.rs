@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use super::imported::{Arrival, Taken, keep_arrivals};
+use super::imported::{Arrivals, Taken, keep_arrivals};
 use super::sql::{Tx, args};
 use super::{Result, Store, StoreError};
 use crate::model::Timestamp;
@@ -213,7 +213,7 @@ impl Store {
         &self,
         row: &SourceRow,
         asked: &Asked,
-        arrivals: &[Arrival],
+        arrivals: &Arrivals,
         next_at: Timestamp,
         now: Timestamp,
     ) -> Result<Taken> {
@@ -223,8 +223,8 @@ impl Store {
         if lent != Some((row.next_at,)) {
             return Err(StoreError::Fenced);
         }
-        let taken = keep_arrivals(&mut tx, id, arrivals, now).await?;
-        record(&mut tx, id, asked, taken.is_something(), next_at, now).await?;
+        let (taken, entries) = keep_arrivals(&mut tx, id, arrivals, now).await?;
+        record(&mut tx, id, asked, entries.as_deref(), taken.is_something(), next_at, now).await?;
         log(&mut tx, id, asked, &taken, next_at, now).await?;
         tx.commit().await?;
         Ok(taken)
@@ -252,7 +252,15 @@ async fn lend(tx: &mut Tx, source: &mut SourceRow, lease: Duration, now: Timesta
     tx.run("UPDATE sources SET next_at = $2 WHERE id = $1", args![source.id.as_str(), source.next_at]).await.map(|_| ())
 }
 
-async fn record(tx: &mut Tx, id: &str, asked: &Asked, has_changed: bool, next_at: Timestamp, now: Timestamp) -> Result<()> {
+async fn record(
+    tx: &mut Tx,
+    id: &str,
+    asked: &Asked,
+    entries: Option<&str>,
+    has_changed: bool,
+    next_at: Timestamp,
+    now: Timestamp,
+) -> Result<()> {
     let state = if asked.gone { SourceState::Gone } else { SourceState::Active };
     let sql = "UPDATE sources SET
              etag = CASE WHEN $2 = 1 THEN $3 ELSE COALESCE($3, etag) END,
@@ -264,7 +272,8 @@ async fn record(tx: &mut Tx, id: &str, asked: &Asked, has_changed: bool, next_at
              fetched_at = CASE WHEN $9 = 1 THEN fetched_at ELSE $10 END,
              changed_at = CASE WHEN $11 = 1 THEN $10 ELSE changed_at END,
              baseline_at = CASE WHEN $2 = 1 AND $9 = 0 THEN COALESCE(baseline_at, $10) ELSE baseline_at END,
-             next_at = $12, said = $13, state = CASE WHEN state = 'active' THEN $14 ELSE state END, rests = COALESCE($15, rests), kind = COALESCE($16, kind)
+             next_at = $12, said = $13, state = CASE WHEN state = 'active' THEN $14 ELSE state END, rests = COALESCE($15, rests), kind = COALESCE($16, kind),
+             entries = COALESCE($17, entries)
          WHERE id = $1";
     let (etag, last_modified, title) = (asked.etag.as_deref(), asked.last_modified.as_deref(), asked.title.as_deref());
     let (home, found, moved_to) = (asked.home.as_deref(), asked.found.as_deref(), asked.moved_to.as_deref());
@@ -285,7 +294,8 @@ async fn record(tx: &mut Tx, id: &str, asked: &Asked, has_changed: bool, next_at
         said,
         state.word(),
         asked.rests.as_deref(),
-        asked.kind
+        asked.kind,
+        entries
     ];
     tx.run(sql, args).await.map(|_| ())
 }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use postrider::import::guard::{NewEntry, held};
+use postrider::import::guard::{Place, held};
 use postrider::import::identity::{Facts, Keys, Match, keys, matches};
 use postrider::model::Timestamp;
 use url::Url;
@@ -145,6 +145,45 @@ fn an_entry_is_the_same_when_a_site_moves_with_everything_it_has() {
 }
 
 #[test]
+fn an_entry_is_the_same_when_a_site_moves_and_its_title_is_edited_at_once() {
+    let old = |what: &str, number: usize| {
+        let mut item = item(number);
+        item.text = if what.contains("short") { format!("Note {}.", number % 2) } else { text(number) };
+        item.link = if what.contains("without links") { link("https://example.org/") } else { item.link };
+        item.guid = item.guid.filter(|_| !what.contains("without guids"));
+        item
+    };
+    for what in ["", "short", "without links", "without guids", "short, without guids"] {
+        let before: Vec<Item> = (1..=5).map(|number| old(what, number)).collect();
+        let moved = |item: &Item| {
+            let to = |url: &str| url.replace("example.org", "new.example.com");
+            let link = item.link.as_ref().and_then(|link| Url::parse(&to(link.as_str())).ok());
+            Item { guid: item.guid.as_deref().map(to), link, title: format!("Corrected: {}", item.title), ..item.clone() }
+        };
+        let after: Vec<Item> = before.iter().map(moved).collect();
+        assert_eq!(Shelf::of(&before).fetch(&after), [1, 2, 3, 4, 5], "{what}");
+    }
+    let before: Vec<Item> = (1..=5).map(|number| old("without links", number)).collect();
+    let after: Vec<Item> = before.iter().map(|item| Item { guid: None, title: format!("{}!", item.title), ..item.clone() }).collect();
+    assert_eq!(Shelf::of(&before).fetch(&after), [1, 2, 3, 4, 5], "guids are gone, titles are edited, and there are no links");
+}
+
+#[test]
+fn articles_of_different_sites_have_one_place_and_are_two() {
+    let of = |site: &str, text: &str| Item {
+        guid: Some(format!("https://{site}.example.org/?p=12")),
+        link: link(&format!("https://{site}.example.org/weekly")),
+        title: "This week".to_owned(),
+        text: text.to_owned(),
+    };
+    for (one, other) in [("Much was done on the pier.", "Nothing was done in the mill."), ("", "")] {
+        let mut shelf = Shelf::of(&[of("pier", one)]);
+        assert_eq!(shelf.fetch(&[of("mill", other)]), [2], "a feed that gathers shows one at a time");
+        assert_eq!(shelf.fetch(&[of("pier", one), of("mill", other)]), [1, 2]);
+    }
+}
+
+#[test]
 fn the_order_of_a_feed_means_nothing() {
     let items: Vec<Item> = (1..=5).map(item).collect();
     let mut shelf = Shelf::of(&items);
@@ -281,45 +320,123 @@ fn two_that_share_a_guid_are_still_told_apart_when_one_is_left() {
     assert_eq!(shelf.fetch(&[one]), [1]);
 }
 
-/// An instant so many hours after the last fetch, or before it.
-fn hours(hours: i64) -> NewEntry {
-    NewEntry { published: Some(Timestamp::from_secs(LAST.secs() + hours * 3_600)) }
+const LAST: Timestamp = Timestamp::from_secs(1_795_435_200);
+
+/// A feed in one line, a sign for each entry from the first: a letter is one that is known; `?` is new and says nothing of when it is from; `-` is new and
+/// dated long before the last fetch, `~` a few hours before it, `+` a few hours after it.
+fn places(feed: &str) -> Vec<Place> {
+    let hours = |hours: i64| Place::New(Some(Timestamp::from_secs(LAST.secs() + hours * 3_600)));
+    let place = |sign: char| match sign {
+        '?' => Place::New(None),
+        '-' => hours(-1_000),
+        '~' => hours(-5),
+        '+' => hours(5),
+        known => Place::Known(i64::from(u32::from(known))),
+    };
+    feed.chars().map(place).collect()
 }
 
-const LAST: Timestamp = Timestamp::from_secs(1_795_435_200);
-const UNDATED: NewEntry = NewEntry { published: None };
+/// The feed `now` after it was `before`, with `#` for what is held.
+fn guarded(before: &str, now: &str) -> String {
+    let before: Vec<i64> = before.chars().map(|known| i64::from(u32::from(known))).collect();
+    let entries = places(now);
+    let marks = held(&entries, &before, LAST);
+    assert_eq!(marks.len(), entries.len());
+    now.chars().zip(marks).map(|(sign, held)| if held { '#' } else { sign }).collect()
+}
 
-/// How many of these are held in a feed of so many entries.
-fn held_of(new: &[NewEntry], total: usize) -> usize {
-    held(new, total, LAST).iter().filter(|held| **held).count()
+/// So many known entries.
+fn known(count: u32) -> String {
+    (0..count).filter_map(|n| char::from_u32(0x4e00 + n)).collect()
+}
+
+#[test]
+fn entries_without_dates_are_news_where_they_push_and_a_storm_where_they_replace() {
+    let ten = "abcdefghij";
+    for (before, now, why) in [
+        (ten, "abcdefghij", "nothing is new"),
+        (ten, "?abcdefghi", "one at the top"),
+        (ten, "??????abcd", "six of ten"),
+        (ten, "?????????a", "nine of ten, and what was the newest is the last now"),
+        (ten, "ghij??????", "the newest are at the end of this feed"),
+        (ten, "j?????????", "nine of ten there"),
+        ("a", "??a", "a small feed grows"),
+        ("abc", "??a", "two of three"),
+        ("abc", "abc?????", "it grows at its end"),
+        (ten, "a??????bcd", "one is pinned"),
+        (ten, "ab??????cd", "two are"),
+        (ten, "??????acde", "the author took one away as well"),
+        (ten, "??????dbca", "in another order, too"),
+        ("ab", "??abcdefgh", "it was cut short at the last fetch"),
+        ("", "??????abcd", "what stood there last is not known"),
+        (ten, "abcd?fghij", "one has nothing left to be known by"),
+        (ten, "a?c?e?g?i?", "half of it: an editor has been busy"),
+        ("a", "?", "in a feed of one entry nothing can be told by shares"),
+    ] {
+        assert_eq!(guarded(before, now), now, "{before} became {now}, nothing is held: {why}");
+    }
+    for (before, now, held, why) in [
+        (ten, "??????????", "##########", "all ids are others"),
+        (ten, "a?????????", "a#########", "the first is known still, and where it was"),
+        (ten, "?????????j", "#########j", "the last"),
+        (ten, "????e?????", "####e#####", "one in the middle"),
+        (ten, "??c????h??", "##c####h##", "two"),
+        (ten, "a??d?????j", "a##d#####j", "three of ten"),
+        (ten, "????c?????", "####c#####", "with two that are news: nobody can tell which"),
+        (ten, "?????c????", "#####c####", "with three"),
+        (ten, "?????????????j", "#############j", "the feed shows more than before"),
+        (ten, "???d??", "###d##", "and less"),
+        (ten, "d?????????", "d#########", "in another order, too"),
+        (ten, "??????", "######", "less, and nothing known"),
+        ("", "??????", "######", "what stood there last is not known, and nothing is any more"),
+        ("abc", "?b?", "#b#", "a small feed"),
+    ] {
+        assert_eq!(guarded(before, now), held, "{before} became {now}: {why}");
+    }
+    let (many, rest) = (known(100), known(79));
+    assert_eq!(guarded(&many, &format!("{rest}{}", "?".repeat(21))), format!("{rest}{}", "#".repeat(21)), "too many in any feed");
+    assert_eq!(guarded(&many, &format!("{}{rest}", "?".repeat(21))), format!("{}{rest}", "?".repeat(21)), "as many that push");
 }
 
 #[test]
 fn what_is_new_is_not_held() {
-    assert_eq!(held_of(&[], 10), 0);
-    assert_eq!(held_of(&[hours(1)], 10), 0);
-    assert_eq!(held_of(&[hours(1); 10], 10), 0, "a feed that was not asked for a week may bring only new entries");
-    assert_eq!(held_of(&[hours(5); 500], 500), 0);
-    assert_eq!(held_of(&[hours(-10), hours(-20)], 10), 0, "authors date by the day, and caches are late");
-    assert_eq!(held_of(&[hours(-10), hours(-10), hours(1)], 4), 0, "most are new, one is known, and none is really old");
-    assert_eq!(held_of(&[hours(-1_000); 4], 10), 0, "a few old ones are an author who fills gaps");
-    assert_eq!(held_of(&[hours(-1_000); 20], 100), 0);
-    assert_eq!(held_of(&[UNDATED], 10), 0);
-    assert_eq!(held_of(&[UNDATED; 9], 10), 0, "where one is known still, what says nothing of its date is news");
-    assert_eq!(held_of(&[hours(-1_000)], 1), 0, "a feed of one entry is no feed to count shares in");
+    let ten = "abcdefghij";
+    for (now, why) in [
+        ("", "an empty feed"),
+        ("+abcdefghi", "one"),
+        ("++++++++++", "a feed that was not asked for a week may bring only new entries"),
+        ("~~abcdefgh", "authors date by the day, and caches are late"),
+        ("~~+a", "most are new, one is known, and none is really old"),
+        ("----abcdef", "a few old ones are an author who fills gaps"),
+        ("-", "a feed of one entry is no feed to count shares in"),
+        ("~~+++", "nothing is known, and most is dated after the last fetch"),
+    ] {
+        assert_eq!(guarded(ten, now), now, "{why}");
+    }
+    assert_eq!(guarded("", &"+".repeat(500)), "+".repeat(500));
+    let filled = format!("{}{}", "-".repeat(20), known(80));
+    assert_eq!(guarded(&known(80), &filled), filled);
 }
 
 #[test]
 fn a_storm_is_held_and_what_is_surely_new_in_it_is_not() {
-    assert_eq!(held_of(&[hours(-1_000); 10], 10), 10);
-    assert_eq!(held_of(&[hours(-1_000); 6], 10), 6);
-    assert_eq!(held_of(&[hours(-1_000); 21], 100), 21, "twenty old ones at once are too many in any feed");
-    assert_eq!(held_of(&[UNDATED; 6], 6), 6);
-    let mixed: Vec<NewEntry> = [vec![hours(-1_000); 6], vec![hours(2); 2]].concat();
-    assert_eq!(held(&mixed, 8, LAST), [true, true, true, true, true, true, false, false]);
-    let late = [hours(-1_000), hours(-500), hours(-100), hours(-20), hours(-1), hours(1)];
-    assert_eq!(held(&late, 6, LAST), [true, true, true, true, true, false], "in a storm, late ones are not given the benefit of the doubt");
-    let busy = [hours(-1), hours(-3), hours(-5), hours(-8), hours(-13)];
-    assert_eq!(held_of(&busy, 5), 5, "a site that writes every few hours has nothing old to show; that nothing is known any more tells it");
-    assert_eq!(held_of(&[hours(-1), hours(-3), hours(5), hours(8), hours(13)], 5), 0);
+    let ten = "abcdefghij";
+    for (now, held, why) in [
+        ("----------", "##########", "all are old"),
+        ("---------j", "#########j", "all but one"),
+        ("~~~~~~~~~j", "#########j", "all but one of a site that writes much"),
+        ("~~~---d~~~", "######d###", "some are old, and the others stand where others stood"),
+        ("------++", "######++", "what is surely new goes out"),
+        ("----~~+", "######+", "in a storm, late ones are not given the benefit of the doubt"),
+        ("~~~~~", "#####", "a site that writes every few hours has nothing old to show; that nothing is known any more tells it"),
+        ("---???", "######", "some are dated"),
+    ] {
+        assert_eq!(guarded(ten, now), held, "{why}");
+    }
+    let (rest, old) = (known(79), "-".repeat(21));
+    assert_eq!(
+        guarded(&rest, &format!("{old}{rest}")),
+        format!("{}{rest}", "#".repeat(21)),
+        "twenty old ones at once are too many in any feed"
+    );
 }

@@ -1,15 +1,23 @@
-//! A thousand ways in which feeds are rewritten, in random histories: no article is mailed twice, none is lost, and storms are held.
+//! A thousand ways in which feeds are rewritten, one at a time and two at once, in random histories: no article is mailed twice, none is lost, and storms
+//! are held, and nothing else is.
 //!
-//! Every article has a tag that tells which one it is in truth; nothing that tells entries apart looks at tags. Digests are made between the fetches, in the
-//! way that counts here: what may be mailed, and has an id that was not carried yet, is mailed.
+//! Every article has a tag that tells which one it is in truth; nothing that tells entries apart looks at tags. After each fetch the worker keeps the
+//! digest's schedule as it always does, and what counts is the articles of the issues that it froze, by their true names.
+//!
+//! Left out is what nobody can tell, because nothing that was known is left of the entry:
+//! - in a feed without links, a text that is edited while there are no guids (its title alone is no sign: many a column has one title every week);
+//! - guids that entries get which stood in the feed without any at first, in the very fetch in which the title is edited or the site moves;
+//! - a storm of entries without dates with news among them, or in a feed that was put in another order by the fetch before.
+//!   A storm whose dates are new as well looks like news in every way.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use postrider::import::articles;
-use postrider::model::Timestamp;
+use postrider::model::{IssueId, Timestamp};
 use postrider::store::imported::ImportState;
+use postrider::store::runs::RunResult;
+use postrider::worker::{self, Desk};
 
 use super::scene::{START, Scene, atom_date, http_date};
 use crate::support::web::Answer;
@@ -103,9 +111,24 @@ enum Change {
     Empty,
     /// Everything that tells entries apart at once, and their dates stay.
     Storm,
+    /// The same for all but one.
+    StormButOne,
 }
 
-const CHANGES: [Change; 20] = [
+/// Two of these at once are still to be told.
+const IN_PAIRS: [Change; 9] = [
+    Change::Scheme,
+    Change::Host,
+    Change::Title,
+    Change::Reordered,
+    Change::Twice,
+    Change::SameGuid,
+    Change::NoGuid,
+    Change::NoGuids,
+    Change::Dates,
+];
+
+const CHANGES: [Change; 21] = [
     Change::Scheme,
     Change::Host,
     Change::Churn,
@@ -126,7 +149,16 @@ const CHANGES: [Change; 20] = [
     Change::Fails,
     Change::Empty,
     Change::Storm,
+    Change::StormButOne,
 ];
+
+/// What changes about all entries of a site at once, how often.
+#[derive(Debug, Clone, Copy, Default)]
+struct Ways {
+    hosts: usize,
+    churns: usize,
+    storms: usize,
+}
 
 /// An article as its site has it.
 #[derive(Debug, Clone)]
@@ -135,6 +167,10 @@ struct Post {
     edits: usize,
     text_edits: usize,
     date: Timestamp,
+    /// A storm left it as it was.
+    stays: Option<Ways>,
+    /// It stood in the feed with a guid of its own.
+    is_told: bool,
 }
 
 /// A site with its history.
@@ -144,13 +180,13 @@ struct Site {
     dice: Dice,
     posts: Vec<Post>,
     scheme: &'static str,
-    hosts: usize,
-    churns: usize,
-    storms: usize,
+    ways: Ways,
     has_guids: bool,
     trackers: usize,
     /// The last fetch did not show everything; the next one does.
     is_partial: bool,
+    /// The last fetch showed everything in another order.
+    is_mixed: bool,
     log: Vec<String>,
 }
 
@@ -166,11 +202,10 @@ impl Site {
             dice,
             posts: Vec::new(),
             scheme: "http",
-            hosts: 0,
-            churns: 0,
-            storms: 0,
+            ways: Ways::default(),
             trackers: 0,
             is_partial: false,
+            is_mixed: false,
         };
         for back in (0..6).rev() {
             site.post(Timestamp::from_secs(START.secs() - (back + 1) * 30 * 3_600));
@@ -179,53 +214,96 @@ impl Site {
     }
 
     fn post(&mut self, date: Timestamp) {
-        self.posts.push(Post { number: self.posts.len(), edits: 0, text_edits: 0, date });
+        self.posts.push(Post { number: self.posts.len(), edits: 0, text_edits: 0, date, stays: None, is_told: false });
+    }
+
+    /// What is rewritten next: one thing, or two.
+    fn changes(&mut self) -> Vec<Change> {
+        if self.is_partial {
+            return vec![Change::Nothing];
+        }
+        if self.dice.below(2) == 0 {
+            return vec![self.dice.one(&CHANGES)];
+        }
+        let (one, other) = (self.dice.one(&IN_PAIRS), self.dice.one(&IN_PAIRS));
+        // What it says in the head of this file: guids come back alone.
+        let comes_back = !self.has_guids && self.style.guids != Guids::None;
+        let alone = [one, other].into_iter().find(|change| comes_back && *change == Change::NoGuids);
+        if one == other { vec![one] } else { alone.map_or_else(|| vec![one, other], |change| vec![change]) }
     }
 
     /// Time went from `last` to `now`: articles appear, and something is rewritten. Gives the document, or nothing where the server fails.
-    fn step(&mut self, last: Timestamp, now: Timestamp) -> (Change, Option<String>) {
-        let change = if self.is_partial { Change::Nothing } else { self.dice.one(&CHANGES) };
-        self.is_partial = matches!(change, Change::Truncated | Change::DropOut | Change::Fails | Change::Empty);
-        // Without dates nobody can tell what is new in a storm.
-        let may_storm = matches!(change, Change::Storm | Change::Host | Change::NoGuids | Change::Churn);
-        let new = if may_storm && !self.style.has_dates { 0 } else { self.dice.one(&[0, 1, 1, 2]) };
+    fn step(&mut self, last: Timestamp, now: Timestamp) -> (Vec<Change>, Option<String>) {
+        let mut changes = self.changes();
+        self.is_partial =
+            changes.iter().any(|change| matches!(change, Change::Truncated | Change::DropOut | Change::Fails | Change::Empty));
+        if self.is_mixed && !self.style.has_dates && changes == [Change::StormButOne] {
+            changes = vec![Change::Storm];
+        }
+        self.is_mixed = changes.contains(&Change::Reordered);
+        let is_storm = changes.iter().any(|change| matches!(change, Change::Storm | Change::StormButOne));
+        let new = if is_storm && !self.style.has_dates { 0 } else { self.dice.one(&[0, 1, 1, 2]) };
         for n in 0..new {
             let span = now.since(last).as_secs();
             self.post(last.plus(Duration::from_secs(span * (n as u64 + 1) / 4 + 1)));
         }
         let window: Vec<usize> = (self.posts.len().saturating_sub(self.style.window)..self.posts.len()).rev().collect();
-        let any = window[self.dice.below(window.len())];
+        self.log.push(format!("{} {changes:?}, {new} new of {}", now.rfc3339(), self.posts.len()));
+        for change in &changes {
+            let any = window[self.dice.below(window.len())];
+            self.rewrite(*change, any, now);
+        }
+        let is_served = !changes.contains(&Change::Fails);
+        let document = self.document(&changes, window);
+        (changes, is_served.then_some(document))
+    }
+
+    fn rewrite(&mut self, change: Change, any: usize, now: Timestamp) {
         match change {
             Change::Scheme => self.scheme = if self.scheme == "http" { "https" } else { "http" },
-            Change::Host => self.hosts += 1,
-            Change::Churn => self.churns += 1,
+            Change::Host => self.ways.hosts += 1,
+            Change::Churn => self.ways.churns += 1,
             Change::Title => self.posts[any].edits += 1,
-            Change::Text => self.posts[any].text_edits += 1,
-            // Without guids and links an edited entry has nothing left to be known by.
-            Change::NoGuids if self.style.has_links => self.has_guids = !self.has_guids && self.style.guids != Guids::None,
+            // What it says in the head of this file.
+            Change::Text if self.style.has_links || self.has_guids => self.posts[any].text_edits += 1,
+            Change::NoGuids => self.has_guids = !self.has_guids && self.style.guids != Guids::None,
             Change::Dates => self.posts.iter_mut().for_each(|post| post.date = now),
             Change::Trackers => self.trackers += 1,
-            Change::Storm => {
-                (self.hosts, self.churns, self.storms) = (self.hosts + 1, self.churns + 1, self.storms + 1);
-                self.posts.iter_mut().for_each(|post| post.text_edits += 1);
+            Change::Storm | Change::StormButOne => {
+                let before = self.ways;
+                self.ways = Ways { hosts: before.hosts + 1, churns: before.churns + 1, storms: before.storms + 1 };
+                for (at, post) in self.posts.iter_mut().enumerate() {
+                    if change == Change::StormButOne && at == any {
+                        post.stays = post.stays.or(Some(before));
+                    } else {
+                        post.text_edits += 1;
+                        post.stays = None;
+                    }
+                }
             }
             _ => {}
         }
-        self.log.push(format!("{} {change:?}, {new} new of {}", now.rfc3339(), self.posts.len()));
-        (change, (change != Change::Fails).then(|| self.document(change, window)))
     }
 
-    fn document(&mut self, change: Change, mut window: Vec<usize>) -> String {
+    fn document(&mut self, changes: &[Change], mut window: Vec<usize>) -> String {
         let mut guids: HashMap<usize, Option<String>> = window.iter().map(|at| (*at, self.guid(*at))).collect();
-        let (one, other) = (window[self.dice.below(window.len())], window[self.dice.below(window.len())]);
-        match change {
-            Change::Reordered => (1..window.len()).for_each(|at| window.swap(at, self.dice.below(at + 1))),
-            Change::Twice => window.extend([one, other]),
-            Change::SameGuid => drop(guids.insert(one, guids[&other].clone())),
-            Change::NoGuid => drop(guids.insert(one, None)),
-            Change::DropOut => window.retain(|_| self.dice.below(3) > 0),
-            Change::Empty => window.clear(),
-            _ => {}
+        // What it says in the head of this file: none comes without its guid and gets it later.
+        let told: Vec<usize> = window.iter().copied().filter(|at| self.posts[*at].is_told).collect();
+        for change in changes {
+            let one = told.get(self.dice.below(told.len().max(1))).copied();
+            let other = told.get(self.dice.below(told.len().max(1))).copied();
+            match (change, one, other) {
+                (Change::Reordered, ..) => (1..window.len()).for_each(|at| window.swap(at, self.dice.below(at + 1))),
+                (Change::Twice, ..) => window.extend([window[self.dice.below(window.len())], window[self.dice.below(window.len())]]),
+                (Change::SameGuid, Some(one), Some(other)) => drop(guids.insert(one, guids[&other].clone())),
+                (Change::NoGuid, Some(one), _) => drop(guids.insert(one, None)),
+                (Change::DropOut, ..) => window.retain(|_| self.dice.below(3) > 0),
+                (Change::Empty, ..) => window.clear(),
+                _ => {}
+            }
+        }
+        if !self.is_partial {
+            window.iter().for_each(|at| self.posts[*at].is_told |= guids[at].is_some());
         }
         let entries: String = window.iter().map(|at| self.entry(*at, guids[at].as_deref())).collect();
         let name = &self.name;
@@ -233,18 +311,22 @@ impl Site {
             true => format!("<feed xmlns=\"http://www.w3.org/2005/Atom\"><title>{name}</title>{entries}</feed>"),
             false => format!("<rss version=\"2.0\"><channel><title>{name}</title>{entries}</channel></rss>"),
         };
-        match change {
-            Change::Truncated => document[..document.len() * (30 + self.dice.below(65)) / 100].to_owned(),
-            _ => document,
+        match changes.contains(&Change::Truncated) {
+            true => document[..document.len() * (30 + self.dice.below(65)) / 100].to_owned(),
+            false => document,
         }
     }
 
-    fn host(&self) -> String {
-        format!("{}.{}.example.org", self.name, self.hosts)
+    fn ways(&self, at: usize) -> Ways {
+        self.posts[at].stays.unwrap_or(self.ways)
+    }
+
+    fn host(&self, at: usize) -> String {
+        format!("{}.{}.example.org", self.name, self.ways(at).hosts)
     }
 
     fn guid(&self, at: usize) -> Option<String> {
-        let (scheme, host, churns) = (self.scheme, self.host(), self.churns);
+        let (scheme, host, churns) = (self.scheme, self.host(at), self.ways(at).churns);
         match self.style.guids {
             _ if !self.has_guids => None,
             Guids::None => None,
@@ -254,7 +336,7 @@ impl Site {
     }
 
     fn text(&self, post: &Post) -> String {
-        let (name, number, edits, storms) = (&self.name, post.number, post.text_edits, self.storms);
+        let (name, number, edits, storms) = (&self.name, post.number, post.text_edits, self.ways(post.number).storms);
         let words = |n: usize| format!("Sentence {n} of version {edits}-{storms} of number {number} of {name} is about ropes and tides. ");
         match self.style.texts {
             Texts::Short => format!("Note {edits}."),
@@ -265,14 +347,14 @@ impl Site {
 
     fn entry(&self, at: usize, guid: Option<&str>) -> String {
         let post = &self.posts[at];
-        let (scheme, host) = (self.scheme, self.host());
+        let (scheme, host) = (self.scheme, self.host(at));
         let tracker = if self.trackers > 0 { format!("?utm_source=feed{}", self.trackers) } else { String::new() };
         let link = match self.style.has_links {
             true => format!("{scheme}://{host}/posts/{at}{tracker}"),
             false => format!("{scheme}://{host}/"),
         };
         let title = match self.style.has_titles {
-            true => format!("Number {at} of {}{}{}", self.name, ", corrected".repeat(post.edits), "!".repeat(self.storms)),
+            true => format!("Number {at} of {}{}{}", self.name, ", corrected".repeat(post.edits), "!".repeat(self.ways(at).storms)),
             false => String::new(),
         };
         let (truth, text) = (format!("true-{}-{at}", self.name), self.text(post));
@@ -300,11 +382,11 @@ impl Site {
 /// All sites, and what was mailed of them.
 struct Play {
     scene: Scene,
+    desk: Desk,
     sites: Vec<Site>,
     served: Arc<Mutex<HashMap<String, Option<String>>>>,
-    carried: HashSet<String>,
-    /// How often each article was mailed, by its true name.
-    mailed: BTreeMap<String, usize>,
+    /// The issue that carried each article, by its true name.
+    mailed: BTreeMap<String, IssueId>,
     /// Articles of each site that were there at the first fetch.
     baseline: usize,
     storms_held: usize,
@@ -319,21 +401,24 @@ impl Play {
                 format!("[[source]]\nid = \"site-{n}\"\nurl = \"http://site-{n}.example.com:PORT/\"\nkind = \"feed\"\nevery = \"1h\"\n")
             })
             .collect();
-        let scene = Scene::new(&tables, move |hit| {
+        let digest = "[[digest]]\nid = \"all\"\nlists = [\"weekly\"]\nschedule = \"0 0 * * * *\"\nlimit = 200\n";
+        let scene = Scene::new(&format!("{digest}{tables}"), move |hit| {
             let name = hit.host.trim_end_matches(".example.com");
             shown.lock().unwrap()[name].clone().map_or_else(|| Answer::status(503), Answer::ok)
         })
         .await;
+        let desk = scene.desk().await;
         let sites: Vec<Site> = (0..sites).map(|number| Site::new(number, seed)).collect();
         let baseline = sites[0].posts.len();
-        let (carried, mailed) = (HashSet::new(), BTreeMap::new());
-        let mut play = Self { scene, sites, served, carried, mailed, baseline, storms_held: 0 };
+        let mut play = Self { scene, desk, sites, served, mailed: BTreeMap::new(), baseline, storms_held: 0 };
         for at in 0..play.sites.len() {
             let window = (0..play.baseline).rev().collect();
-            let document = play.sites[at].document(Change::Nothing, window);
+            let document = play.sites[at].document(&[Change::Nothing], window);
             play.serve(at, Some(document));
         }
+        play.mail().await;
         assert_eq!(play.scene.ask().await, play.sites.len());
+        play.scene.pass(Duration::from_secs(3_600));
         play.mail().await;
         assert!(play.mailed.is_empty(), "what stands there at the first fetch is not mailed: {:?}", play.mailed);
         play
@@ -344,13 +429,12 @@ impl Play {
     }
 
     /// Some hours later. Every site has been rewritten in some way.
-    async fn step(&mut self, hours: u64, only: Option<Change>) {
+    async fn step(&mut self, hours: u64) {
         let last = self.scene.now();
         self.scene.pass(Duration::from_secs(hours * 3_600));
         let now = self.scene.now();
         let mut changes = Vec::new();
         for at in 0..self.sites.len() {
-            self.sites[at].is_partial |= only.is_some();
             let (change, document) = self.sites[at].step(last, now);
             self.serve(at, document);
             changes.push(change);
@@ -358,41 +442,43 @@ impl Play {
         assert_eq!(self.scene.ask().await, self.sites.len(), "every site is asked");
         self.mail().await;
         self.look_at_held(&changes).await;
-        self.mail().await;
     }
 
-    /// A digest of everything that may be mailed and was not.
+    /// The worker keeps the schedule: one issue at most is due. What it carries is mailed.
     async fn mail(&mut self) {
-        for article in articles(&self.scene.config, &self.scene.store).await.unwrap() {
-            if article.mail.skip_email || !self.carried.insert(article.id.0.clone()) {
-                continue;
-            }
+        let digest = &self.desk.config.digests[0];
+        let Some(RunResult::Issue(issue)) = worker::fire_due(&self.desk, digest).await.unwrap() else { return };
+        let frozen = self.scene.store.frozen(issue).await.unwrap();
+        assert!(frozen.articles.len() < digest.limit, "an issue has room for all");
+        for article in &frozen.articles {
             let truth = article.tags.iter().find(|tag| tag.starts_with("true-")).unwrap_or_else(|| panic!("{article:?}")).clone();
-            let times = self.mailed.entry(truth.clone()).or_default();
-            *times += 1;
-            let number: usize = truth.rsplit('-').next().unwrap().parse().unwrap();
-            let name = truth.trim_start_matches("true-").rsplit_once('-').unwrap().0;
+            let (name, number) = truth.trim_start_matches("true-").rsplit_once('-').unwrap();
             let log = || self.sites.iter().find(|site| site.name == name).unwrap().log.join("\n");
-            assert!(number >= self.baseline, "{truth} was there at the first fetch, and was mailed as {}\n{}", article.id.0, log());
-            assert_eq!(*times, 1, "{truth} was mailed twice, now as {}\n{}", article.id.0, log());
+            let (number, id): (usize, &str) = (number.parse().unwrap(), &article.id);
+            assert!(number >= self.baseline, "{truth} was there at the first fetch, and was mailed as {id}\n{}", log());
+            let before = self.mailed.get(&truth);
+            assert!(before.is_none(), "{truth} was in issue {before:?} and is in {issue:?}, as {id}\n{}", log());
+            self.mailed.insert(truth, issue);
         }
     }
 
-    /// The editor looks at what is held: a storm is no news; anything else is.
-    async fn look_at_held(&mut self, changes: &[Change]) {
+    /// A storm is held whole, and nothing else is. The editor knows that it is no news.
+    async fn look_at_held(&mut self, changes: &[Vec<Change>]) {
         let counts = self.scene.store.imported_counts(None).await.unwrap();
-        let held: HashMap<&str, u64> =
-            counts.iter().filter(|(_, state, _)| *state == ImportState::Held).map(|(source, _, count)| (source.as_str(), *count)).collect();
-        for (site, change) in self.sites.iter().zip(changes) {
+        let held: HashMap<&str, usize> = counts
+            .iter()
+            .filter(|(_, state, _)| *state == ImportState::Held)
+            .map(|(source, _, count)| (source.as_str(), usize::try_from(*count).unwrap()))
+            .collect();
+        for (site, changes) in self.sites.iter().zip(changes) {
             let count = held.get(site.name.as_str()).copied().unwrap_or_default();
-            if *change == Change::Storm {
-                // Opaque guids and no links, or no guids and links, change too: nothing is left to know an entry by.
-                assert!(count * 2 > site.style.window.min(site.posts.len()) as u64, "{count} held\n{}", site.log.join("\n"));
+            let is_storm = changes.iter().any(|change| matches!(change, Change::Storm | Change::StormButOne));
+            if is_storm {
+                assert!(count * 2 > site.style.window.min(site.posts.len()), "{count} held\n{}", site.log.join("\n"));
                 self.storms_held += 1;
-            }
-            let may_storm = matches!(change, Change::Storm | Change::Host | Change::Churn | Change::NoGuids);
-            if count > 0 {
-                self.scene.store.approve_held(&site.name, !may_storm, self.scene.now()).await.unwrap();
+                self.scene.store.approve_held(&site.name, false, self.scene.now()).await.unwrap();
+            } else {
+                assert_eq!(count, 0, "no storm, and held\n{}", site.log.join("\n"));
             }
         }
     }
@@ -402,7 +488,7 @@ impl Play {
         for site in &self.sites {
             for number in self.baseline..site.posts.len() {
                 let truth = format!("true-{}-{number}", site.name);
-                assert_eq!(self.mailed.get(&truth), Some(&1), "{truth} was never mailed\n{}", site.log.join("\n"));
+                assert!(self.mailed.contains_key(&truth), "{truth} was never mailed\n{}", site.log.join("\n"));
             }
         }
     }
@@ -413,13 +499,14 @@ async fn play(sites: usize, steps: usize) {
     let mut dice = Dice(seed);
     let mut play = Play::new(sites, seed).await;
     for _ in 0..steps {
-        play.step(3 + dice.below(28) as u64, None).await;
+        play.step(3 + dice.below(28) as u64).await;
     }
     // What was cut off last shows itself whole once more.
-    play.step(5, Some(Change::Nothing)).await;
+    play.sites.iter_mut().for_each(|site| site.is_partial = true);
+    play.step(5).await;
     play.assert_nothing_is_lost();
     println!("seed {seed}: {} changes, {} articles mailed, {} storms held", sites * steps, play.mailed.len(), play.storms_held);
-    assert!(play.storms_held > 0 && play.mailed.len() > sites, "something happened");
+    assert!(play.storms_held > sites / 2 && play.mailed.len() > sites, "something happened");
 }
 
 #[tokio::test]

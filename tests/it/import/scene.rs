@@ -10,6 +10,8 @@ use postrider::fetch::{Fetch, Lookup, Rules};
 use postrider::import::Importer;
 use postrider::model::{Clock, Timestamp};
 use postrider::store::Store;
+use postrider::template;
+use postrider::worker::{Desk, PublishedSite};
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
@@ -50,6 +52,21 @@ impl Scene {
         let store = open(&place, &config, START).await;
         let importer = Importer::new(&config, store.clone(), fetch.clone(), clock.clone());
         Self { web, config, store, importer, place, fetch, clock, now, _dir: dir }
+    }
+
+    /// What the worker's loops share, with the Lists of the configuration in the store.
+    pub async fn desk(&self) -> Desk {
+        self.store.sync_lists(&self.config.lists, self.now()).await.unwrap();
+        Desk {
+            config: Arc::new(self.config.clone()),
+            clock: self.clock.clone(),
+            store: self.store.clone(),
+            key: self.store.link_key().await.unwrap(),
+            templates: Arc::new(template::load(&self.config.templates_dir).unwrap()),
+            site: PublishedSite::default(),
+            fetch: self.fetch.clone(),
+            is_confined: false,
+        }
     }
 
     /// The present instant.
