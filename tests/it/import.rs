@@ -12,3 +12,4 @@ mod pages;
 mod patience;
 mod reader;
 mod scene;
+mod turns;
