@@ -13,3 +13,4 @@ mod patience;
 mod reader;
 mod scene;
 mod storms;
+mod turns;

@@ -401,7 +401,7 @@ impl Play {
                 format!("[[source]]\nid = \"site-{n}\"\nurl = \"http://site-{n}.example.com:PORT/\"\nkind = \"feed\"\nevery = \"1h\"\n")
             })
             .collect();
-        let digest = "[[digest]]\nid = \"all\"\nlists = [\"weekly\"]\nschedule = \"0 0 * * * *\"\nlimit = 200\n";
+        let digest = "[[digest]]\nid = \"all\"\nlists = [\"weekly\"]\nschedule = \"0 0 * * * *\"\nsubject = \"News\"\nlimit = 200\n";
         let scene = Scene::new(&format!("{digest}{tables}"), move |hit| {
             let name = hit.host.trim_end_matches(".example.com");
             shown.lock().unwrap()[name].clone().map_or_else(|| Answer::status(503), Answer::ok)
