@@ -7,8 +7,8 @@
 //! Left out is what nobody can tell, because nothing that was known is left of the entry:
 //! - in a feed without links, a text that is edited while there are no guids (its title alone is no sign: many a column has one title every week);
 //! - guids that entries get which stood in the feed without any at first, in the very fetch in which the title is edited or the site moves;
-//! - a storm of entries without dates with news among them, or in a feed that was put in another order by the fetch before.
-//!   A storm whose dates are new as well looks like news in every way.
+//! - a storm of entries without dates with news among them; a storm of all entries but one, without dates or with late ones, in a feed that was put in
+//!   another order by the fetch before. A storm whose dates are new as well looks like news in every way.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex};
@@ -237,7 +237,8 @@ impl Site {
         let mut changes = self.changes();
         self.is_partial =
             changes.iter().any(|change| matches!(change, Change::Truncated | Change::DropOut | Change::Fails | Change::Empty));
-        if self.is_mixed && !self.style.has_dates && changes == [Change::StormButOne] {
+        // What it says in the head of this file.
+        if self.is_mixed && changes == [Change::StormButOne] {
             changes = vec![Change::Storm];
         }
         self.is_mixed = changes.contains(&Change::Reordered);
