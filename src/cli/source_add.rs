@@ -1,5 +1,6 @@
 //! `sources add`, `import`, `export`: what stands in config.toml, written there, and as OPML.
 
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
 use url::Url;
@@ -11,7 +12,8 @@ use super::{Context, Exit, Failure};
 use crate::config::Config;
 use crate::import::opml::{self, Outline};
 use crate::import::{ids, pages, reader};
-use crate::model::{Fault, page_key};
+use crate::model::{Fault, Faults, page_key};
+use crate::store::sources::SourceRow;
 
 /// A `[[source]]` to be written.
 struct Block {
@@ -87,39 +89,48 @@ pub fn import(context: &Context, file: &Path) -> Result<Exit, Failure> {
     let config = context.config()?;
     let bytes = std::fs::read(file)
         .map_err(|error| Failure::new(Exit::Usage, Fault::error("file", format!("cannot read {}: {error}", file.display()))))?;
-    let outlines = opml::read(&bytes).map_err(|error| {
+    let list = opml::read(&bytes).map_err(|error| {
         let fault = Fault::error("bad-opml", format!("{}: {error}", file.display()));
         Failure::from(fault.hint("export your subscriptions from your feed reader as OPML"))
     })?;
-    let mut blocks: Vec<Block> = Vec::new();
-    for outline in &outlines {
-        if known(&config, &outline.xml_url).is_some() || blocks.iter().any(|block| page_key(&block.url) == page_key(&outline.xml_url)) {
-            continue;
-        }
-        let taken = |id: &str| config.sources.iter().any(|source| source.id == id) || blocks.iter().any(|block| block.id == id);
-        let id = ids::source_id(&outline.title, &outline.xml_url, &taken);
-        let (url, title, tags) = (outline.xml_url.clone(), outline.title.clone(), outline.tags.clone());
-        blocks.push(Block { id, url, title, is_page: false, tags });
-    }
+    let blocks = new_blocks(&config, &list.outlines);
     if !blocks.is_empty() {
         append(context, &blocks)?;
     }
-    let there = outlines.len() - blocks.len();
+    let there = list.outlines.len() - blocks.len();
     if context.out.json {
         let ids: Vec<&str> = blocks.iter().map(|block| block.id.as_str()).collect();
-        context.out.data(&serde_json::json!({"added": ids, "known": there}));
+        context.out.data(&serde_json::json!({"added": ids, "known": there, "refused": list.refused}));
     } else {
-        context.out.say(format!("added {}, {there} were there already", count(blocks.len() as u64, "source")));
+        let refused = |refused: &opml::Refused| Fault::warning("bad-address", format!("{}: {refused}", file.display()));
+        context.out.faults(&Faults(list.refused.iter().map(refused).collect()));
+        let left = if list.refused.is_empty() { String::new() } else { format!(", {} left out", list.refused.len()) };
+        context.out.say(format!("added {}, {there} were there already{left}", count(blocks.len() as u64, "source")));
     }
-    Ok(Exit::Done)
+    Ok(if list.refused.is_empty() { Exit::Done } else { Exit::Problems })
+}
+
+/// A block for each feed that is not configured yet.
+fn new_blocks(config: &Config, outlines: &[Outline]) -> Vec<Block> {
+    let mut pages: HashSet<String> = config.sources.iter().map(|source| page_key(&source.url)).collect();
+    let mut ids: HashSet<String> = config.sources.iter().map(|source| source.id.clone()).collect();
+    let mut blocks: Vec<Block> = Vec::new();
+    for outline in outlines.iter().filter(|outline| pages.insert(page_key(&outline.xml_url))) {
+        let id = ids::source_id(&outline.title, &outline.xml_url, &|id: &str| ids.contains(id));
+        ids.insert(id.clone());
+        let (url, title, tags) = (outline.xml_url.clone(), outline.title.clone(), outline.tags.clone());
+        blocks.push(Block { id, url, title, is_page: false, tags });
+    }
+    blocks
 }
 
 /// Prints the sources as OPML.
 pub async fn export(context: &Context) -> Result<Exit, Failure> {
     let app = context.app().await?;
     let mut outlines = Vec::new();
+    let mut rows: HashMap<String, SourceRow> = app.store.sources().await?.into_iter().map(|row| (row.id.clone(), row)).collect();
     for source in &app.config.sources {
-        let row = app.store.source(&source.id).await?;
+        let row = rows.remove(&source.id);
         let (found, said, home) = row.map(|row| (row.found, row.title, row.home)).unwrap_or_default();
         let parse = |text: Option<String>| text.and_then(|text| Url::parse(&text).ok());
         outlines.push(Outline {
@@ -134,7 +145,8 @@ pub async fn export(context: &Context) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-/// Writes the blocks behind what stands in config.toml, when the whole is a valid configuration then.
+/// Writes the blocks behind what stands in config.toml, when the whole is a valid configuration then. The file is replaced at once and keeps who may
+/// read it: it may hold passwords.
 fn append(context: &Context, blocks: &[Block]) -> Result<(), Failure> {
     let mut text = std::fs::read_to_string(&context.config_file)?;
     if !text.ends_with('\n') {
@@ -143,11 +155,14 @@ fn append(context: &Context, blocks: &[Block]) -> Result<(), Failure> {
     blocks.iter().for_each(|block| text.push_str(&written(block)));
     let folder = context.config_file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let trial = folder.join(format!(".config-{}.toml", std::process::id()));
+    std::fs::copy(&context.config_file, &trial)?;
     std::fs::write(&trial, &text)?;
-    let checked = Config::load(&trial, std::env::vars());
-    std::fs::remove_file(&trial)?;
-    checked?;
-    Ok(std::fs::write(&context.config_file, text)?)
+    if let Err(faults) = Config::load(&trial, std::env::vars()) {
+        std::fs::remove_file(&trial)?;
+        return Err(faults.into());
+    }
+    // What a link leads to stays where it is.
+    Ok(std::fs::rename(&trial, std::fs::canonicalize(&context.config_file)?)?)
 }
 
 fn written(block: &Block) -> String {

@@ -11,6 +11,8 @@ use crate::store::sources::{SourceRow, SourceState};
 
 /// Entries and requests that `show` lists.
 const SHOWN: u32 = 20;
+/// More Sources than this are not named in a hint.
+const KNOWN_MAX: usize = 12;
 /// Characters of a title in a table.
 const TITLE_CHARS: usize = 60;
 
@@ -64,9 +66,14 @@ async fn one(app: &App, id: &str) -> Result<(SourceRow, Items), Failure> {
     if let Some(found) = overview::one(&app.config, &app.store, id).await? {
         return Ok(found);
     }
-    let known: Vec<&str> = app.config.sources.iter().map(|source| source.id.as_str()).collect();
-    let hint =
-        if known.is_empty() { "config.toml has no [[source]]".to_owned() } else { format!("sources in config.toml: {}", known.join(", ")) };
+    let known = || app.config.sources.iter().map(|source| source.id.as_str());
+    let likeness = |known: &str| strsim::jaro_winkler(known, id);
+    let hint = match known().max_by(|a, b| likeness(a).total_cmp(&likeness(b))) {
+        None => "config.toml has no [[source]]".to_owned(),
+        Some(near) if likeness(near) > 0.75 => format!("did you mean `{near}`?"),
+        Some(_) if known().count() <= KNOWN_MAX => format!("sources in config.toml: {}", known().collect::<Vec<_>>().join(", ")),
+        Some(_) => "`postrider sources list` names them all".to_owned(),
+    };
     Err(Failure::usage(format!("there is no source `{id}`"), hint))
 }
 
@@ -122,7 +129,7 @@ async fn show(context: &Context, app: &App, id: &str) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-/// Asks now, one after the other, whatever the time says; still with validators, so that it costs nobody much.
+/// Asks now, whatever the time says; still with validators and one thing a host at a time, so that it costs nobody much.
 async fn fetch(context: &Context, app: &App, ids: &[String]) -> Result<Exit, Failure> {
     let mut rows = Vec::new();
     for id in ids {
@@ -136,9 +143,9 @@ async fn fetch(context: &Context, app: &App, ids: &[String]) -> Result<Exit, Fai
         context.out.say("there is no source to ask");
     }
     let importer = Importer::new(&app.config, app.store.clone(), app.fetch.clone(), app.clock.clone());
-    let mut told = Vec::new();
-    for row in &rows {
-        let Some(one) = importer.ask_now(&row.id).await? else { continue };
+    let (mut told, mut asking) = (Vec::new(), importer.ask_these(rows));
+    while let Some(one) = asking.recv().await {
+        let one = one?;
         if !context.out.json {
             context.out.say(one.words());
         }

@@ -1,7 +1,7 @@
 //! OPML in and out: the list of feeds that every feed reader can export and take in.
 //!
 //! Reading forgives what such files get wrong (charsets, case, bare ampersands, missing versions) with the feed reader's own tokenizer,
-//! and refuses with the line what would lose a feed in silence. No DTD is read; references are characters and nothing else.
+//! and tells with its line what would be lost. No DTD is read; references are characters and nothing else.
 
 use std::collections::HashMap;
 
@@ -36,6 +36,27 @@ pub struct Outline {
     pub tags: Vec<String>,
 }
 
+/// What a file lists.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct List {
+    /// The feeds, each once.
+    pub outlines: Vec<Outline>,
+    /// Those whose address no feed can have.
+    pub refused: Vec<Refused>,
+}
+
+/// A feed of a list that cannot be asked.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, serde::Serialize)]
+#[error("line {line}: {address:?} is not the address of a feed: {cause}")]
+pub struct Refused {
+    /// Where.
+    pub line: usize,
+    /// The address, shortened.
+    pub address: String,
+    /// What is wrong with it.
+    pub cause: String,
+}
+
 /// Why a file is no list of feeds that can be taken in.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum OpmlError {
@@ -52,16 +73,6 @@ pub enum OpmlError {
         line: usize,
         /// What it begins with.
         found: String,
-    },
-    /// An address that no feed can have.
-    #[error("line {line}: {address:?} is not the address of a feed: {cause}")]
-    BadAddress {
-        /// Where.
-        line: usize,
-        /// The address, shortened.
-        address: String,
-        /// What is wrong with it.
-        cause: String,
     },
     /// Elements nest deeper than any reader's folders.
     #[error("line {line}: elements nest deeper than {MAX_DEPTH}")]
@@ -89,8 +100,9 @@ pub enum OpmlError {
     },
 }
 
-/// Reads a list of feeds. Folders and categories become tags. A feed that is listed twice comes once, with the tags of both.
-pub fn read(bytes: &[u8]) -> Result<Vec<Outline>, OpmlError> {
+/// Reads a list of feeds. Folders and categories become tags. A feed that is listed twice comes once, with the tags of both. One wrong address does not
+/// stand in the way of three hundred right ones.
+pub fn read(bytes: &[u8]) -> Result<List, OpmlError> {
     if bytes.len() > BYTES_MAX {
         return Err(OpmlError::TooLarge);
     }
@@ -98,9 +110,9 @@ pub fn read(bytes: &[u8]) -> Result<Vec<Outline>, OpmlError> {
     if text.trim().is_empty() {
         return Err(OpmlError::Empty);
     }
-    let mut reading = Reading { text: &text, open: Vec::new(), outlines: Vec::new(), places: HashMap::new() };
+    let mut reading = Reading { text: &text, open: Vec::new(), list: List::default(), places: HashMap::new() };
     reading.run()?;
-    Ok(reading.outlines)
+    Ok(reading.list)
 }
 
 /// A list being read.
@@ -108,8 +120,8 @@ struct Reading<'a> {
     text: &'a str,
     /// Elements that are open, with the name of the folder when it is one.
     open: Vec<(&'a str, Option<String>)>,
-    outlines: Vec<Outline>,
-    /// Where in `outlines` each address is.
+    list: List,
+    /// Where among the feeds each address is.
     places: HashMap<Url, usize>,
 }
 
@@ -165,26 +177,31 @@ impl<'a> Reading<'a> {
     }
 
     fn feed(&mut self, address: &str, attributes: &Attributes<'_, 'a>, at: usize) -> Result<(), OpmlError> {
-        let xml_url = web_address(address).map_err(|cause| OpmlError::BadAddress {
-            line: self.line(at),
-            address: cut_off(address, SHOWN_CHARS_MAX),
-            cause,
-        })?;
+        let is_full = || self.list.outlines.len() + self.list.refused.len() >= OUTLINES_MAX;
+        let xml_url = match web_address(address) {
+            Ok(url) => url,
+            Err(_) if is_full() => return Err(OpmlError::TooManyOutlines { line: self.line(at) }),
+            Err(cause) => {
+                let refused = Refused { line: self.line(at), address: cut_off(address, SHOWN_CHARS_MAX), cause };
+                self.list.refused.push(refused);
+                return Ok(());
+            }
+        };
         let folders = self.open.iter().filter_map(|(_, folder)| folder.clone());
         let tags: Vec<String> = folders.chain(attributes.categories()).collect();
         let place = match self.places.get(&xml_url) {
             Some(&place) => place,
-            None if self.outlines.len() >= OUTLINES_MAX => return Err(OpmlError::TooManyOutlines { line: self.line(at) }),
+            None if is_full() => return Err(OpmlError::TooManyOutlines { line: self.line(at) }),
             None => {
                 let title = attributes.title().map(|title| cut_off(&title, TITLE_CHARS_MAX));
                 let title = title.unwrap_or_else(|| xml_url.host_str().unwrap_or_default().to_owned());
                 let html_url = attributes.get("htmlUrl").and_then(|url| web_address(&url).ok());
-                self.places.insert(xml_url.clone(), self.outlines.len());
-                self.outlines.push(Outline { title, xml_url, html_url, tags: Vec::new() });
-                self.outlines.len() - 1
+                self.places.insert(xml_url.clone(), self.list.outlines.len());
+                self.list.outlines.push(Outline { title, xml_url, html_url, tags: Vec::new() });
+                self.list.outlines.len() - 1
             }
         };
-        let known = &mut self.outlines[place].tags;
+        let known = &mut self.list.outlines[place].tags;
         for tag in tags {
             if known.len() < TAGS_MAX && !known.iter().any(|it| it.to_lowercase() == tag.to_lowercase()) {
                 known.push(tag);

@@ -7,6 +7,7 @@ use url::Url;
 use super::article::is_web;
 use super::{Stored, Told};
 use crate::config::Config;
+use crate::model::source::Source;
 use crate::model::{Site, Timestamp};
 use crate::store::imported::{ImportState, Imported};
 use crate::store::sources::{SourceRow, SourceState};
@@ -41,10 +42,10 @@ impl Items {
     }
 }
 
-/// The Sources that config.toml has, in its order, with their counts.
+/// The Sources that config.toml has, in its order, called as it calls them, with their counts.
 pub async fn configured(config: &Config, store: &Store) -> Result<Vec<(SourceRow, Items)>> {
     let mut rows: HashMap<String, SourceRow> = store.sources().await?.into_iter().map(|row| (row.id.clone(), row)).collect();
-    let rows = config.sources.iter().filter_map(|source| rows.remove(&source.id)).collect::<Vec<_>>();
+    let rows: Vec<SourceRow> = config.sources.iter().filter_map(|source| Some(called(source, rows.remove(&source.id)?))).collect();
     let mut all: HashMap<String, Items> = HashMap::new();
     for (source, state, n) in store.imported_counts(None).await? {
         all.entry(source).or_default().set(state, n);
@@ -58,15 +59,18 @@ pub async fn configured(config: &Config, store: &Store) -> Result<Vec<(SourceRow
 
 /// One of them.
 pub async fn one(config: &Config, store: &Store, id: &str) -> Result<Option<(SourceRow, Items)>> {
-    if !config.sources.iter().any(|source| source.id == id) {
-        return Ok(None);
-    }
+    let Some(source) = config.sources.iter().find(|source| source.id == id) else { return Ok(None) };
     let Some(row) = store.source(id).await? else { return Ok(None) };
     let mut items = Items::default();
     for (_, state, n) in store.imported_counts(Some(id)).await? {
         items.set(state, n);
     }
-    Ok(Some((row, items)))
+    Ok(Some((called(source, row), items)))
+}
+
+/// The title that config.toml gives comes before the one that the Source has told.
+fn called(source: &Source, row: SourceRow) -> SourceRow {
+    SourceRow { title: source.title.clone().or(row.title), ..row }
 }
 
 /// The address a Source is really asked at.

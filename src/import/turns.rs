@@ -1,13 +1,15 @@
 //! Whose turn it is: Sources whose time has come, several at once, and of each host one after the other.
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
-use super::Importer;
+use super::{Importer, Told};
 use crate::store::Result;
 use crate::store::sources::SourceRow;
 
@@ -72,6 +74,42 @@ impl Importer {
             }
         }
         result.map(|()| asked)
+    }
+
+    /// Asks these now, due or not: several hosts at once, and each host one thing at a time. What came of each is told as it comes, and nothing of one that
+    /// somebody else took meanwhile; when nobody listens any more, no other is asked.
+    pub fn ask_these(&self, rows: Vec<SourceRow>) -> mpsc::Receiver<Result<Told>> {
+        let mut by_host: Vec<(String, Vec<String>)> = Vec::new();
+        let mut places: HashMap<String, usize> = HashMap::new();
+        for row in rows {
+            let host = host(&row);
+            let place = *places.entry(host.clone()).or_insert(by_host.len());
+            if place == by_host.len() {
+                by_host.push((host, Vec::new()));
+            }
+            by_host[place].1.push(row.id);
+        }
+        let (tell, told) = mpsc::channel(1);
+        let hosts = Arc::new(Mutex::new(by_host.into_iter().map(|(_, ids)| ids).collect::<VecDeque<_>>()));
+        for _ in 0..HOSTS_MAX {
+            tokio::spawn(self.clone().ask_hosts(hosts.clone(), tell.clone()));
+        }
+        told
+    }
+
+    /// Asks one host after the other.
+    async fn ask_hosts(self, hosts: Arc<Mutex<VecDeque<Vec<String>>>>, tell: mpsc::Sender<Result<Told>>) {
+        let next = || hosts.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+        while let Some(ids) = next() {
+            for id in ids {
+                if tell.is_closed() {
+                    return;
+                }
+                if let Some(told) = self.ask_now(&id).await.transpose() {
+                    drop(tell.send(told).await);
+                }
+            }
+        }
     }
 
     /// A look that writes nothing: most find nothing to do.

@@ -175,19 +175,20 @@ fn cut(title: &str) -> String {
 
 /// Asks all that are neither paused nor gone.
 pub async fn fetch_all_post(Shared(state): Shared<State>) -> Response {
-    let ids = match overview::configured(&state.desk.config, &state.desk.store).await {
-        Ok(all) => all.into_iter().map(|(row, _)| row).filter(|row| row.state == SourceState::Active.word()).map(|row| row.id).collect(),
+    let rows = match overview::configured(&state.desk.config, &state.desk.store).await {
+        Ok(all) => all.into_iter().map(|(row, _)| row).filter(|row| row.state == SourceState::Active.word()).collect(),
         Err(error) => return failed(&error.into()),
     };
-    told(LIST, fetch(&state, ids).await)
+    told(LIST, fetch(&state, rows).await)
 }
 
 /// Asks one, due or not.
 pub async fn fetch_post(Shared(state): Shared<State>, Path(id): Path<String>, Query(button): Query<Button>) -> Response {
-    if !is_configured(&state, &id) {
-        return unknown();
+    match overview::one(&state.desk.config, &state.desk.store, &id).await {
+        Ok(Some((row, _))) => told(&button.address(&id), fetch(&state, vec![row]).await),
+        Ok(None) => unknown(),
+        Err(error) => failed(&error.into()),
     }
-    told(&button.address(&id), fetch(&state, vec![id]).await)
 }
 
 /// It is not asked any more.
@@ -225,9 +226,9 @@ impl Button {
     }
 }
 
-/// Asks Sources one after the other, politely as ever, and says what came of it. A slow site does not keep the button waiting for ever.
-async fn fetch(state: &State, ids: Vec<String>) -> anyhow::Result<String> {
-    if ids.is_empty() {
+/// Asks Sources, politely as ever, and says what came of it. A slow site does not keep the button waiting for ever.
+async fn fetch(state: &State, rows: Vec<SourceRow>) -> anyhow::Result<String> {
+    if rows.is_empty() {
         return Ok("there is no source to ask".to_owned());
     }
     let Ok(turn) = state.asking.clone().try_acquire_owned() else {
@@ -237,10 +238,12 @@ async fn fetch(state: &State, ids: Vec<String>) -> anyhow::Result<String> {
     let asking = tokio::spawn(async move {
         let _turn = turn;
         let importer = Importer::new(&desk.config, desk.store, desk.fetch, desk.clock);
-        let mut told = Vec::new();
-        for id in ids.iter().take_while(|_| !stop.is_cancelled()) {
-            // Nothing is told when somebody else took it meanwhile: their answer counts.
-            told.extend(importer.ask_now(id).await?);
+        let (mut told, mut asked) = (Vec::new(), importer.ask_these(rows));
+        while let Some(one) = asked.recv().await {
+            told.push(one?);
+            if stop.is_cancelled() {
+                break;
+            }
         }
         anyhow::Ok(told)
     });

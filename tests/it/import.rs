@@ -13,3 +13,4 @@ mod pages;
 mod patience;
 mod reader;
 mod scene;
+mod turns;

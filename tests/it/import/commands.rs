@@ -1,5 +1,6 @@
 //! `sources` and `import` as people type them, against a web server on this machine.
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Command;
 
@@ -305,6 +306,15 @@ fn subscriptions_go_in_and_out_as_opml() {
     desk.write("pub/out.opml", &out);
     assert!(out.contains("The Light &amp; Co") && out.contains(&format!("xmlUrl=\"{}/feed.xml\"", desk.web.url)), "{out}");
     assert_eq!(desk.say(&["sources", "import", "out.opml"]), "added 0 sources, 2 were there already\n");
+    // One wrong address is told and keeps nothing else out. What may be secret in config.toml stays so.
+    let config = desk.path().join("pub/config.toml");
+    std::fs::set_permissions(&config, std::fs::Permissions::from_mode(0o600)).unwrap();
+    desk.write("pub/mixed.opml", "<opml><body>\n<outline xmlUrl='gopher://sea.example.org/'/>\n<outline text='Cape' xmlUrl='https://cape.example.org/feed'/></body></opml>");
+    let (out, said) = desk.run(&["sources", "import", "mixed.opml"], 1, "pub");
+    assert_eq!(out, "added 1 source, 0 were there already, 1 left out\n");
+    assert!(said.contains("line 2: \"gopher://sea.example.org/\" is not the address of a feed"), "{said}");
+    assert_eq!(std::fs::metadata(&config).unwrap().permissions().mode() & 0o777, 0o600);
+    assert!(desk.read("pub/config.toml").contains("https://cape.example.org/feed"));
     desk.write("pub/broken.opml", "not opml at all");
     let said = desk.fails(&["sources", "import", "broken.opml"], 3);
     assert!(said.contains("bad-opml"), "{said}");

@@ -4,12 +4,12 @@ use postrider::import::opml::*;
 use url::Url;
 
 fn listed(opml: &str) -> Vec<(String, String, Vec<String>)> {
-    let outlines = read(opml.as_bytes()).expect("a list");
+    let outlines = read(opml.as_bytes()).expect("a list").outlines;
     outlines.into_iter().map(|it| (it.title, it.xml_url.to_string(), it.tags)).collect()
 }
 
 fn one(attributes: &str) -> Result<Outline, OpmlError> {
-    let outlines = read(format!("<opml version='2.0'><body>\n<outline {attributes}/></body></opml>").as_bytes())?;
+    let outlines = read(format!("<opml version='2.0'><body>\n<outline {attributes}/></body></opml>").as_bytes())?.outlines;
     Ok(outlines.into_iter().next().expect("one feed"))
 }
 
@@ -94,9 +94,9 @@ fn lists_of_three_readers_are_understood() {
         ],
     );
     let sites: Vec<Option<String>> =
-        read(BROWSER.as_bytes()).expect("a list").into_iter().map(|it| it.html_url.map(String::from)).collect();
+        read(BROWSER.as_bytes()).expect("a list").outlines.into_iter().map(|it| it.html_url.map(String::from)).collect();
     assert_eq!(sites, [Some("https://stones.example.org/".to_owned()), Some("http://lathe.example.com/".to_owned()), None]);
-    assert_eq!(read(PHONE.as_bytes()).expect("a list")[0].html_url, None);
+    assert_eq!(read(PHONE.as_bytes()).expect("a list").outlines[0].html_url, None);
 }
 
 #[test]
@@ -111,7 +111,7 @@ fn a_wrong_or_missing_charset_is_found_out() {
     for bytes in
         [list("iso-8859-1").into_bytes(), latin(list("utf-8")), latin(list("iso-8859-1")), utf16(list("utf-8")), list("klingon").into()]
     {
-        assert_eq!(read(&bytes).expect("a list")[0].title, "Grüße aus Köln, schöne Tage, Äpfel und Öl");
+        assert_eq!(read(&bytes).expect("a list").outlines[0].title, "Grüße aus Köln, schöne Tage, Äpfel und Öl");
     }
 }
 
@@ -142,21 +142,31 @@ fn errors_tell_the_line_and_what_is_wrong_there() {
     );
     assert_eq!(said("{\"feeds\":[]}"), "line 1: this is not OPML: it begins with text where <opml> belongs");
     let body = |outline: &str| said(&format!("<opml>\n<body>\n\n<!-- <outline -->\n{outline}\n</body></opml>"));
-    assert_eq!(
-        body("<outline text='x'\nxmlUrl='example.org/feed'/>"),
-        "line 5: \"example.org/feed\" is not the address of a feed: relative URL without a base"
-    );
-    assert_eq!(
-        body("<outline xmlUrl='file:///etc/passwd'/>"),
-        "line 5: \"file:///etc/passwd\" is not the address of a feed: it begins with file: in place of https:"
-    );
-    assert!(body("<outline xmlUrl='https://me:secret@example.org/'/>").ends_with("it contains a user or a password"));
     assert_eq!(body(&"<outline text='a'>".repeat(63)), "line 5: elements nest deeper than 64");
     let attributes: String = (0..300).map(|n| format!(" a{n}=''")).collect();
     assert_eq!(body(&format!("<outline{attributes}/>")), "line 5: an element carries more than 256 attributes");
     let many: String = (0..=OUTLINES_MAX).map(|n| format!("<outline xmlUrl='https://example.org/{n}'/>\n")).collect();
     assert_eq!(body(&many), format!("line {}: the list has more than 20000 feeds", 5 + OUTLINES_MAX));
     assert_eq!(read(&vec![b' '; BYTES_MAX + 1]), Err(OpmlError::TooLarge));
+}
+
+#[test]
+fn a_wrong_address_is_told_with_its_line_and_keeps_no_other_feed_out() {
+    let list = read(
+        b"<opml>\n<body><outline text='x'\nxmlUrl='example.org/feed'/>
+        <outline xmlUrl='file:///etc/passwd'/>\n<outline xmlUrl='https://me:secret@example.org/'/><outline xmlUrl='https://example.org/'/></body></opml>",
+    )
+    .expect("a list");
+    let said: Vec<String> = list.refused.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        said,
+        [
+            "line 2: \"example.org/feed\" is not the address of a feed: relative URL without a base",
+            "line 4: \"file:///etc/passwd\" is not the address of a feed: it begins with file: in place of https:",
+            "line 5: \"https://me:secret@example.org/\" is not the address of a feed: it contains a user or a password",
+        ]
+    );
+    assert_eq!(list.outlines.iter().map(|outline| outline.xml_url.as_str()).collect::<Vec<_>>(), ["https://example.org/"]);
 }
 
 #[test]
@@ -236,9 +246,9 @@ fn what_is_written_reads_as_the_same_list() {
     ];
     let written = write("Title", "Mon, 23 Nov 2026 09:00:00 +0000", &list);
     assert!(written.chars().all(|c| c >= ' ' && !matches!(c, '\u{fffe}' | '\u{ffff}') || matches!(c, '\t' | '\n' | '\r')));
-    let again = read(written.as_bytes()).expect("a list");
+    let again = read(written.as_bytes()).expect("a list").outlines;
     let mut wanted = list.to_vec();
     wanted[0].title = "a&amp; <b> \"quoted\" 'too' ]]> 😀 é\u{202E}".to_owned();
     assert_eq!(again, wanted);
-    assert_eq!(read(write("", "", &again).as_bytes()), Ok(again));
+    assert_eq!(read(write("", "", &again).as_bytes()).map(|list| list.outlines), Ok(again));
 }
