@@ -4,7 +4,7 @@ use super::args::ImportArticleArgs;
 use super::feeds::{Document, document};
 use super::{Context, Exit, Failure};
 use crate::content::{self, NewArticle};
-use crate::import::{pages, reader};
+use crate::import::{self, pages, reader};
 use crate::model::Fault;
 
 /// Finds the article, and writes it into content/ as Markdown with front matter.
@@ -20,7 +20,7 @@ pub async fn run(context: &Context, args: ImportArticleArgs) -> Result<Exit, Fai
     let article = NewArticle {
         title: page.title.clone(),
         date: date.unwrap_or_else(|| context.clock.now().in_zone(config.site.timezone).date_naive()),
-        description: page.description.clone().unwrap_or_default(),
+        description: import::summary(&page),
         authors: page.author.iter().cloned().collect(),
         canonical_url: page.canonical.as_ref().or(found.base.as_ref()).map(url::Url::to_string),
         language: page.language.clone().filter(|language| !language.eq_ignore_ascii_case(&config.site.language)),

@@ -105,12 +105,11 @@ impl Stored {
     pub fn of_page(id: String, page: &Page, url: &Url, source: &Source) -> Self {
         let html = if source.images { page.html.clone() } else { clean(&page.html, url, false).0 };
         let date = |text: &Option<String>| text.as_deref().and_then(super::reader::parse_date).map(written);
-        let said = page.description.clone().filter(|said| !said.is_empty());
         Self {
             id,
             title: title(&page.title, &page.text),
             url: url.to_string(),
-            summary: cut(&said.unwrap_or_else(|| first_paragraph(&page.text)), SUMMARY_CHARS_MAX),
+            summary: summary(page),
             html,
             text: page.text.clone(),
             published: date(&page.published),
@@ -158,6 +157,12 @@ impl Stored {
             file: PathBuf::new(),
         }
     }
+}
+
+/// A page in one paragraph: as it describes itself, else how it begins. A line that names the author is no beginning.
+pub fn summary(page: &Page) -> String {
+    let said = page.description.clone().filter(|said| !said.is_empty());
+    cut(&said.unwrap_or_else(|| first_paragraph(&page.text)), SUMMARY_CHARS_MAX)
 }
 
 /// An imported Article as mail programs show it: without players and parts that fold.

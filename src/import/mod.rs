@@ -22,7 +22,7 @@ mod turns;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex};
 
-pub use article::{Stored, for_mail};
+pub use article::{Stored, for_mail, summary};
 
 use crate::config::Config;
 use crate::fetch::Fetch;

@@ -338,6 +338,7 @@ fn import_makes_an_article_file_of_a_page_that_can_be_edited_and_built() {
     assert_eq!(desk.say(&["import", &address, "--as", "article"]), "created content/2026-03-04-stones.md\n");
     let file = desk.read("pub/content/2026-03-04-stones.md");
     assert!(file.starts_with("+++\ntitle = \"Stones\"\ndate = 2026-03-04\n") && file.contains("authors = [\"Ida Example\"]"), "{file}");
+    assert!(file.contains("description = \"The lamp was lit at six"), "it begins as the page does: {file}");
     let said = desk.fails(&["import", &address], 1);
     assert!(said.contains("is there already; nothing was written"), "{said}");
     desk.say(&["build"]);
