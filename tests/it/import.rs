@@ -2,6 +2,7 @@
 
 mod broken;
 mod commands;
+mod corpora;
 mod dates;
 mod hostile;
 mod identity;

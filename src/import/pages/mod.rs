@@ -31,7 +31,7 @@ pub use sanitize::{Profile, Rules, sanitize};
 pub const INPUT_BYTES_MAX: usize = 10 * 1024 * 1024;
 
 /// An article found on a page.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Page {
     /// The title, as plain text; empty when the page has none.
     pub title: String,
@@ -144,17 +144,10 @@ fn extract_flat(source: &str, base: Option<&Url>) -> Result<Page, PageError> {
     }
     Ok(Page {
         title: restored.title.map(|title| meta::one_line(&title)).unwrap_or_default(),
-        author: None,
-        published: None,
-        modified: None,
-        canonical: None,
-        site_name: None,
-        language: None,
-        description: None,
-        image: None,
         html: recheck::html_of(&tree),
         markdown: markdown::markdown(&tree),
         text,
+        ..Page::default()
     })
 }
 
