@@ -167,8 +167,23 @@ fn is_front_page(url: &Url) -> bool {
     url.path() == "/" && url.query().is_none() && url.fragment().is_none_or(str::is_empty)
 }
 
+/// What a text says, however it is spaced, quoted and dashed. What parts two numbers is kept as a space, since 1.11 is not 11.1, and so are the few signs
+/// that make another word of one: C, C++ and C#.
 fn letters(text: &str) -> String {
-    text.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
+    let mut out = String::with_capacity(text.len());
+    let mut is_parted = false;
+    for c in text.chars() {
+        if !c.is_alphanumeric() && !matches!(c, '+' | '#' | '%') {
+            is_parted = true;
+            continue;
+        }
+        if is_parted && c.is_numeric() && out.ends_with(char::is_numeric) {
+            out.push(' ');
+        }
+        is_parted = false;
+        out.extend(c.to_lowercase());
+    }
+    out
 }
 
 fn digest(parts: &[&str]) -> String {

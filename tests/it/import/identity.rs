@@ -283,6 +283,28 @@ fn what_stands_in_a_feed_twice_is_one_article() {
 }
 
 #[test]
+fn a_point_between_numbers_and_the_sign_of_a_language_tell_two_entries_apart() {
+    let said = |name: &str| Item {
+        guid: Some(format!("tag:example.org,2026:{name}")),
+        link: link(&format!("https://example.org/{}", name.replace(['+', '#'], "x"))),
+        title: format!("Keeper {name}"),
+        text: format!("Keeper {name} is out. Faults are mended and the lamp burns longer; whoever uses it should take it up soon."),
+    };
+    for (one, other) in [("1.11.0", "1.1.10"), ("2.10", "21.0"), ("for C++", "for C#"), ("for C", "for C++")] {
+        let mut shelf = Shelf::default();
+        let both = shelf.fetch(&[said(one), said(other)]);
+        assert_ne!(both[0], both[1], "{one} and {other} in one fetch");
+        let mut shelf = Shelf::of(&[said(one)]);
+        assert_eq!(shelf.fetch(&[said(one), said(other)]).len(), 2);
+        assert_eq!(shelf.count, 2, "{other} after {one}");
+    }
+    let quoted = |text: &str| Item { text: text.repeat(3), ..item(1) };
+    let shelf = &mut Shelf::of(&[quoted("“Tides” – he said – come … and go. It’s 5 o’clock. ")]);
+    let again = Item { guid: None, link: None, ..quoted("\"Tides\" - he said - come ... and go.\u{a0}It's 5 o'clock. ") };
+    assert_eq!(shelf.fetch(&[again]), [1], "quotes, dashes and spaces are nothing");
+}
+
+#[test]
 fn notes_that_say_the_same_little_are_not_one() {
     let note = |number: usize| Item { title: "Photo".to_owned(), text: "Click!".to_owned(), ..item(number) };
     let mut shelf = Shelf::default();
