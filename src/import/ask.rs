@@ -27,6 +27,15 @@ const PRODUCT: &str = "postrider";
 /// What we would like best. Feeds come first, because one address may serve both.
 const ACCEPT: &str = "application/atom+xml, application/rss+xml, application/feed+json, application/rdf+xml, application/xml;q=0.9, text/xml;q=0.9, text/html;q=0.7, */*;q=0.5";
 
+/// What a fault of ours is called.
+const UNREADABLE: &str = "it cannot be read; please report this";
+
+/// What is kept of an answer that was read and cannot be taken up.
+pub(super) fn unreadable(asked: Asked) -> Asked {
+    let Asked { url, status, is_conditional, bytes, .. } = asked;
+    Asked { url, status, is_conditional, bytes, failed: true, said: UNREADABLE.to_owned(), ..Asked::default() }
+}
+
 /// What an answer brought.
 pub(super) enum Brought {
     /// Nothing that has to be looked at.
@@ -110,7 +119,7 @@ impl Importer {
     async fn body(&self, source: &Source, row: &SourceRow, response: Response, mut asked: Asked, mut wishes: Wishes) -> Answer {
         let (kind, is_found) = (source.kind, row.found.is_some());
         let read = tokio::task::spawn_blocking(move || read(kind, is_found, &response)).await;
-        match read.unwrap_or_else(|_| Read::Wrong("it cannot be read; please report this".to_owned())) {
+        match read.unwrap_or_else(|_| Read::Wrong(UNREADABLE.to_owned())) {
             Read::Feed(feed, url) => {
                 wishes.of_feed(&feed);
                 asked.rests = Some(wishes.rests());

@@ -28,7 +28,7 @@ use crate::config::Config;
 use crate::fetch::Fetch;
 use crate::model::source::Source;
 use crate::model::{Article, Clock, Timestamp};
-use crate::store::imported::Taken;
+use crate::store::imported::{Arrivals, Taken};
 use crate::store::sources::{Asked, SourceRow};
 use crate::store::{Result, Store, StoreError};
 
@@ -83,10 +83,14 @@ impl Importer {
     /// Asks a Source that was taken, and keeps what came of it; nothing when somebody else has taken it meanwhile.
     pub async fn ask(&self, row: &SourceRow) -> Result<Option<Told>> {
         let Some(source) = self.sources.get(&row.id) else { return Ok(None) };
-        let answer = self.request(source, row).await;
+        let mut answer = self.request(source, row).await;
         let is_baseline = row.baseline_at.is_none() && matches!(answer.brought, ask::Brought::Feed(..));
         let now = self.clock.now();
-        let arrivals = self.take(source, row, answer.brought, now).await?;
+        let arrivals = self.take(source, row, answer.brought, now).await?.unwrap_or_else(|| {
+            // Without its validators it is asked for in full again, and nothing of it is lost.
+            answer.asked = ask::unreadable(answer.asked.clone());
+            Arrivals::default()
+        });
         let next_at = patience::next(source.every, &answer.wishes, &answer.asked, row.failures, rand::random(), now);
         let taken = match self.store.keep_answer(row, &answer.asked, &arrivals, next_at, now).await {
             Err(StoreError::Fenced) => return Ok(None),

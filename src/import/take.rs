@@ -63,10 +63,11 @@ struct Judged {
 }
 
 impl Importer {
-    /// Finds out what is new and what has changed. Reads the store and writes nothing.
-    pub(super) async fn take(&self, source: &Arc<Source>, row: &SourceRow, brought: Brought, now: Timestamp) -> Result<Arrivals> {
+    /// Finds out what is new and what has changed; nothing when it cannot be read. Reads the store and writes nothing.
+    pub(super) async fn take(&self, source: &Arc<Source>, row: &SourceRow, brought: Brought, now: Timestamp) -> Result<Option<Arrivals>> {
         let for_batch = source.clone();
-        let Some(batch) = blocking(move || batch(&for_batch, brought)).await.flatten() else { return Ok(Arrivals::default()) };
+        let Some(read) = blocking(move || batch(&for_batch, brought)).await else { return Ok(None) };
+        let Some(batch) = read else { return Ok(Some(Arrivals::default())) };
         let keys: Vec<String> = batch.seen.iter().flat_map(|seen| seen.keys.known_by.iter().cloned()).collect();
         let known = self.store.known_keys(&source.id, &keys).await?;
         let all: Vec<Keys> = batch.seen.iter().map(|seen| seen.keys.clone()).collect();
@@ -74,8 +75,7 @@ impl Importer {
         let before = self.edited(source, &batch, &matches, &known).await?;
         let judged = Judged { held: self.held(row, &batch, &matches).await?, matches };
         let (source, row) = (source.clone(), row.clone());
-        let arrivals = blocking(move || arrivals(&source, &row, &batch, &judged, &known, &before, now)).await;
-        Ok(arrivals.unwrap_or_default())
+        Ok(blocking(move || arrivals(&source, &row, &batch, &judged, &known, &before, now)).await)
     }
 
     /// What is kept of the entries that were edited, where that counts.
