@@ -44,10 +44,18 @@ pub async fn run(context: &Context, args: ImportArticleArgs) -> Result<Exit, Fai
 }
 
 fn extract(document: &Document, target: &str) -> Result<pages::Page, Failure> {
+    let is_feed = reader::read(&document.bytes, document.content_type.as_deref(), None).is_ok_and(|feed| !feed.entries.is_empty());
+    if is_feed && pages::looks_like(&document.bytes, document.content_type.as_deref()) == pages::Kind::Feed {
+        let fault = Fault::error("no-article", format!("{target}: this is a feed and no page"));
+        return Err(Failure::new(
+            Exit::Invalid,
+            fault.hint("look at it with: postrider sources read; bring it in with: postrider sources add"),
+        ));
+    }
     let found = pages::extract(&document.bytes, document.content_type.as_deref(), document.base.as_ref());
     found.map_err(|error| {
         let fault = Fault::error("no-article", format!("{target}: {error}"));
-        Failure::new(Exit::Invalid, fault.hint("a feed is read with: postrider sources read"))
+        Failure::new(Exit::Invalid, fault)
     })
 }
 

@@ -1,7 +1,7 @@
 //! `sources add`, `import`, `export`: what stands in config.toml, written there, and as OPML.
 
 use std::collections::{HashMap, HashSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use url::Url;
 
@@ -148,21 +148,44 @@ pub async fn export(context: &Context) -> Result<Exit, Failure> {
 /// Writes the blocks behind what stands in config.toml, when the whole is a valid configuration then. The file is replaced at once and keeps who may
 /// read it: it may hold passwords.
 fn append(context: &Context, blocks: &[Block]) -> Result<(), Failure> {
-    let mut text = std::fs::read_to_string(&context.config_file)?;
+    let file = &context.config_file;
+    let cannot = |error: std::io::Error| {
+        let fault = Fault::error("file", format!("cannot write {}: {error}", file.display()));
+        Failure::new(Exit::Usage, fault.hint("the file, and the folder it lies in, must be writable"))
+    };
+    let mut text = std::fs::read_to_string(file).map_err(cannot)?;
     if !text.ends_with('\n') {
         text.push('\n');
     }
     blocks.iter().for_each(|block| text.push_str(&written(block)));
-    let folder = context.config_file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let trial = folder.join(format!(".config-{}.toml", std::process::id()));
-    std::fs::copy(&context.config_file, &trial)?;
-    std::fs::write(&trial, &text)?;
-    if let Err(faults) = Config::load(&trial, std::env::vars()) {
-        std::fs::remove_file(&trial)?;
-        return Err(faults.into());
-    }
+    // Paths in it are meant from where it lies, so that is where it is tried.
+    let trial = Beside::written(file, &text).map_err(cannot)?;
+    Config::load(&trial.0, std::env::vars())?;
+    drop(trial);
     // What a link leads to stays where it is.
-    Ok(std::fs::rename(&trial, std::fs::canonicalize(&context.config_file)?)?)
+    let target = std::fs::canonicalize(file).map_err(cannot)?;
+    let new = Beside::written(&target, &text).map_err(cannot)?;
+    std::fs::rename(&new.0, &target).map_err(cannot)
+}
+
+/// A file beside another, with its permissions; gone when it is dropped.
+struct Beside(PathBuf);
+
+impl Beside {
+    fn written(file: &Path, text: &str) -> std::io::Result<Self> {
+        let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let beside = Self(folder.join(format!(".config-{}.toml", std::process::id())));
+        std::fs::copy(file, &beside.0)?;
+        std::fs::write(&beside.0, text)?;
+        Ok(beside)
+    }
+}
+
+impl Drop for Beside {
+    fn drop(&mut self) {
+        // After it took the other's place there is nothing left to remove.
+        drop(std::fs::remove_file(&self.0));
+    }
 }
 
 fn written(block: &Block) -> String {
@@ -171,9 +194,7 @@ fn written(block: &Block) -> String {
     if !block.title.is_empty() {
         out.push_str(&format!("title = {}\n", text(&block.title)));
     }
-    if block.is_page {
-        out.push_str("kind = \"page\"\n");
-    }
+    out.push_str(if block.is_page { "kind = \"page\"\n" } else { "kind = \"feed\"\n" });
     if !block.tags.is_empty() {
         let tags: Vec<String> = block.tags.iter().map(|tag| text(tag)).collect();
         out.push_str(&format!("tags = [{}]\n", tags.join(", ")));

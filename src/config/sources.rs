@@ -22,12 +22,24 @@ pub(super) fn source(section: &Section<'_>) -> Option<Source> {
     let every = section.parsed("every", "bad-value", every).unwrap_or(Duration::from_secs(3600));
     let tags = section.words("tags");
     let updates = section.choice("updates", &UPDATES, Updates::Update);
-    let (include, exclude) = (section.words("include"), section.words("exclude"));
+    let words = |key| {
+        let all = section.texts(key).into_iter();
+        all.filter_map(|text| section.check(word(&text.value), "bad-value", text.origin)).collect::<Vec<String>>()
+    };
+    let (include, exclude) = (words("include"), words("exclude"));
     let texts = section.texts("languages");
     let languages = texts.into_iter().filter_map(|text| section.check(language(&text.value), "bad-value", text.origin)).collect();
     let weight = section.count("weight", 1, 1..=WEIGHT_MAX);
     let images = section.flag("images", true);
     Some(Source { id: id?, url: url?, title, kind, every, tags, updates, include, exclude, languages, weight, images })
+}
+
+/// What stands in texts: at least one letter or digit.
+fn word(text: &str) -> Result<String, String> {
+    match text.chars().any(char::is_alphanumeric) {
+        true => Ok(text.to_owned()),
+        false => Err(format!("{text:?} has no letter and no digit, so no entry has it\nwrite a word, or a few words")),
+    }
 }
 
 fn source_id(text: &str) -> Result<String, String> {

@@ -71,7 +71,10 @@ fn source(origin: &Origin, entry: &Entry) -> atom::Source {
         title: text(&origin.title),
         id: origin.url.clone(),
         updated: entry.changed,
-        links: vec![link("alternate", &origin.url, None)],
+        links: [("alternate", Some(&origin.url)), ("self", origin.feed.as_ref())]
+            .into_iter()
+            .filter_map(|(rel, href)| Some(link(rel, href?, None)))
+            .collect(),
         ..atom::Source::default()
     }
 }

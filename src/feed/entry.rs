@@ -80,6 +80,7 @@ fn entry(site: &Site, article: &Arc<Article>, now: Timestamp) -> Entry {
             source: origin.source.clone(),
             title: Some(line(&origin.title)).filter(|title| !title.is_empty()).unwrap_or_else(|| origin.source.clone()),
             url: uri(&origin.url, None).unwrap_or_else(|| url.clone()),
+            feed: origin.feed.as_deref().and_then(|feed| uri(feed, None)),
         }),
         url,
         article: Arc::clone(article),

@@ -59,7 +59,10 @@ fn item(channel: &Channel, entry: &Entry) -> Item {
         }),
         guid: Some(Guid { value: entry.id.clone(), permalink: entry.permalink }),
         pub_date: entry.published.as_ref().map(rfc822),
-        source: entry.origin.as_ref().map(|origin| Source { url: origin.url.clone(), title: Some(plain(&origin.title)) }),
+        source: entry
+            .origin
+            .as_ref()
+            .map(|origin| Source { url: origin.feed.as_ref().unwrap_or(&origin.url).clone(), title: Some(plain(&origin.title)) }),
         content: (channel.full && !entry.html.trim().is_empty()).then(|| entry.html.clone()),
         dublin_core_ext: (!entry.authors.is_empty())
             .then(|| DublinCoreExtension { creators: entry.authors.clone(), ..DublinCoreExtension::default() }),

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use chrono::{DateTime, FixedOffset, SecondsFormat};
 use url::Url;
 
+use super::ask::FEED;
+use super::overview::asked_at;
 use super::pages::{self, Page, Profile, Rules};
 use super::reader::{Entry, Feed, plain_text};
 use crate::model::article::{Image, MailOptions, Origin};
@@ -137,7 +139,12 @@ impl Stored {
             path: String::new(),
             url: self.url,
             canonical_url: None,
-            origin: Some(Origin { source: source.id.clone(), title, url: row.home.clone().unwrap_or_else(|| source.url.to_string()) }),
+            origin: Some(Origin {
+                source: source.id.clone(),
+                title,
+                url: row.home.clone().unwrap_or_else(|| source.url.to_string()),
+                feed: (row.kind.as_deref() == Some(FEED)).then(|| asked_at(row).to_owned()),
+            }),
             summary: self.summary,
             html: self.html,
             words: self.text.split_whitespace().count(),

@@ -20,6 +20,8 @@ const MOVED_TIMES: i64 = 3;
 const MOVED_FAILURES: i64 = 5;
 /// How long a robots.txt is good (RFC 9309, section 2.4).
 const ROBOTS_KEPT: Duration = Duration::from_secs(24 * 3_600);
+/// The word the store keeps for a feed.
+pub(super) const FEED: &str = "feed";
 /// The word the store keeps for a page that is itself the article.
 const PAGE: &str = "page";
 /// The name by which robots.txt files know us.
@@ -117,20 +119,23 @@ impl Importer {
 
     /// Reads a body as what it is.
     async fn body(&self, source: &Source, row: &SourceRow, response: Response, mut asked: Asked, mut wishes: Wishes) -> Answer {
-        let (kind, is_found) = (source.kind, row.found.is_some());
-        let read = tokio::task::spawn_blocking(move || read(kind, is_found, &response)).await;
+        // What was a feed stays one: a page in its place is that of a domain which ended, and nobody asked for it to be mailed.
+        let (kind, is_feed) = (source.kind, row.found.is_some() || row.kind.as_deref() == Some(FEED));
+        let read = tokio::task::spawn_blocking(move || read(kind, is_feed, &response)).await;
         match read.unwrap_or_else(|_| Read::Wrong(UNREADABLE.to_owned())) {
             Read::Feed(feed, url) => {
                 wishes.of_feed(&feed);
                 asked.rests = Some(wishes.rests());
                 asked.has_body = true;
-                asked.kind = Some("feed");
+                asked.kind = Some(FEED);
                 asked.title.clone_from(&feed.title);
                 asked.home = feed.link.as_deref().and_then(|link| url.join(link).ok()).filter(is_web).map(String::from);
                 let entries = feed.entries.len();
                 asked.said = if entries == 1 { "1 entry".to_owned() } else { format!("{entries} entries") };
                 if feed.is_cut {
                     asked.said.push_str(", cut short");
+                    // The rest is there next time, whatever the validators say.
+                    (asked.etag, asked.last_modified) = (None, None);
                 }
                 Answer { asked, wishes, brought: Brought::Feed(feed, url) }
             }
@@ -252,16 +257,16 @@ enum Read {
     Wrong(String),
 }
 
-fn read(kind: SourceKind, is_found: bool, response: &Response) -> Read {
+fn read(kind: SourceKind, is_feed: bool, response: &Response) -> Read {
     let content_type = header(response, "content-type");
     let is_page = match kind {
         SourceKind::Page => true,
         SourceKind::Feed => false,
-        SourceKind::Auto => !is_found && pages::looks_like(&response.body, content_type) == pages::Kind::Page,
+        SourceKind::Auto => !is_feed && pages::looks_like(&response.body, content_type) == pages::Kind::Page,
     };
     if !is_page {
         return match reader::read(&response.body, content_type, Some(&response.url)) {
-            Ok(feed) => Read::Feed(Box::new(feed), response.url.clone()),
+            Ok(feed) => Read::Feed(Box::new(whole(feed)), response.url.clone()),
             Err(error) => Read::Wrong(error.to_string()),
         };
     }
@@ -274,6 +279,15 @@ fn read(kind: SourceKind, is_found: bool, response: &Response) -> Read {
         Ok(page) => Read::Page(Box::new(page), response.url.clone()),
         Err(error) => Read::Wrong(error.to_string()),
     }
+}
+
+/// A feed without the entry that its end cut in two: mailed by halves, it would never be mailed whole. Where others stand before it the reader has left it
+/// out already.
+fn whole(mut feed: Feed) -> Feed {
+    if feed.is_cut && feed.entries.len() == 1 {
+        feed.entries.clear();
+    }
+    feed
 }
 
 /// The first feed a page names. Places where feeds usually are were not named, and nobody guesses at other people's doors.

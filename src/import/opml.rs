@@ -182,7 +182,7 @@ impl<'a> Reading<'a> {
             Ok(url) => url,
             Err(_) if is_full() => return Err(OpmlError::TooManyOutlines { line: self.line(at) }),
             Err(cause) => {
-                let refused = Refused { line: self.line(at), address: cut_off(address, SHOWN_CHARS_MAX), cause };
+                let refused = Refused { line: self.line(at), address: cut_off(&without_user(address), SHOWN_CHARS_MAX), cause };
                 self.list.refused.push(refused);
                 return Ok(());
             }
@@ -262,6 +262,15 @@ fn web_address(text: &str) -> Result<Url, String> {
         return Err("it contains a user or a password".to_owned());
     }
     Ok(url)
+}
+
+/// An address as it may be shown: without a user and a password.
+fn without_user(address: &str) -> String {
+    let Ok(mut url) = Url::parse(address) else { return address.to_owned() };
+    if url.username().is_empty() && url.password().is_none() || url.set_username("").and_then(|()| url.set_password(None)).is_err() {
+        return address.to_owned();
+    }
+    url.into()
 }
 
 /// A text on one line, without control characters.

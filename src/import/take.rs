@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use chrono::SecondsFormat;
 use sha2::{Digest as _, Sha256};
 use url::Url;
 
@@ -263,6 +264,12 @@ fn edited(source: &Source, batch: &Batch, seen: &Seen, kept: &Imported, now: Tim
     // A feed that stops telling a date, or dates everything anew, changes nothing about when an article appeared.
     new.published.clone_from(&old.published);
     let is_other = new.title != old.title || new.text != old.text;
+    // Few feeds say that an entry was edited. Whoever reads ours should learn of it.
+    let is_told = new.updated != old.updated && new.updated.is_some();
+    if !is_told {
+        new.updated =
+            if is_other { Some(now.utc().fixed_offset().to_rfc3339_opts(SecondsFormat::Secs, false)) } else { old.updated.clone() };
+    }
     if is_other && source.updates == Updates::Correct && kept.state == ImportState::Kept {
         new.corrected = Some(now.0);
     }

@@ -60,6 +60,9 @@ pub struct Origin {
     pub title: String,
     /// The source's own address.
     pub url: String,
+    /// The feed it was taken from, where it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub feed: Option<String>,
 }
 
 /// The name that stands for content/ where Sources are named.

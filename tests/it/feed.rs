@@ -145,8 +145,12 @@ fn rich() -> Vec<Article> {
     third.id = ArticleId("https://boats.example.com/?p=7".to_owned());
     third.path = String::new();
     third.url = "https://boats.example.com/seven".to_owned();
-    third.origin =
-        Some(Origin { source: "boats".to_owned(), title: "Boats & Co".to_owned(), url: "https://boats.example.com/feed".to_owned() });
+    third.origin = Some(Origin {
+        source: "boats".to_owned(),
+        title: "Boats & Co".to_owned(),
+        url: "https://boats.example.com/".to_owned(),
+        feed: Some("https://boats.example.com/feed".to_owned()),
+    });
     vec![first, second, third]
 }
 
@@ -679,7 +683,7 @@ fn imported(source: &str, id: &str, name: &str) -> Article {
     article.id = ArticleId(format!("{source}:{id}"));
     article.path = String::new();
     article.url = format!("{home}{name}");
-    article.origin = Some(Origin { source: source.to_owned(), title: format!("The {source} & Co"), url: home });
+    article.origin = Some(Origin { source: source.to_owned(), title: format!("The {source} & Co"), url: home, feed: None });
     article
 }
 
@@ -993,7 +997,7 @@ fn any_article() -> impl Strategy<Value = Article> {
         (article.title, article.summary, article.authors, article.tags) = (title, summary, authors, tags);
         if foreign {
             article.path = String::new();
-            article.origin = Some(Origin { source: "other".to_owned(), title: id.clone(), url: id });
+            article.origin = Some(Origin { source: "other".to_owned(), title: id.clone(), url: id, feed: None });
         }
         article
     })

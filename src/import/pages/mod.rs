@@ -30,6 +30,11 @@ pub use sanitize::{Profile, Rules, sanitize};
 /// Larger pages are refused: what is read by people is smaller.
 pub const INPUT_BYTES_MAX: usize = 10 * 1024 * 1024;
 
+/// How much of a document is looked at to tell whether it is a text.
+const HEAD_CHARS: usize = 4096;
+/// A text has fewer characters than one of so many that mean nothing.
+const ODD_SHARE: usize = 20;
+
 /// An article found on a page.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Page {
@@ -79,6 +84,9 @@ pub fn extract(html: &[u8], content_type: Option<&str>, base: Option<&Url>) -> R
         return Err(PageError::TooLarge);
     }
     let source = charset::decode(html, content_type, top_level_domain(base));
+    if is_binary(&source) {
+        return Err(PageError::NoArticle);
+    }
     if flat::is_flat(&source, content_type) {
         return extract_flat(&source, base);
     }
@@ -122,6 +130,13 @@ fn without_site(title: &str, site: Option<&str>) -> String {
     let bare = site.and_then(|site| title.strip_suffix(site)).map(str::trim_end);
     let bare = bare.and_then(|bare| bare.strip_suffix(['|', '-', '–', '—', '·', '»', ':', '/'])).map(str::trim_end);
     bare.filter(|bare| !bare.is_empty()).unwrap_or(title).to_owned()
+}
+
+/// Whether this was never meant to be read: a picture, a program, a document of another kind.
+fn is_binary(text: &str) -> bool {
+    let is_odd = |c: &char| *c == '\u{fffd}' || c.is_control() && !matches!(c, '\t' | '\n' | '\r' | '\u{c}');
+    let head = || text.chars().take(HEAD_CHARS);
+    text.trim_start().starts_with("%PDF-") || head().filter(is_odd).count() * ODD_SHARE > head().count()
 }
 
 /// The text of a page that is text in a frame of tags: a saved text file, or one `<pre>` with all in it.

@@ -315,9 +315,106 @@ fn subscriptions_go_in_and_out_as_opml() {
     assert!(said.contains("line 2: \"gopher://sea.example.org/\" is not the address of a feed"), "{said}");
     assert_eq!(std::fs::metadata(&config).unwrap().permissions().mode() & 0o777, 0o600);
     assert!(desk.read("pub/config.toml").contains("https://cape.example.org/feed"));
+    // A link to a file elsewhere stays a link, and nothing is left beside either.
+    let elsewhere = desk.path().join("elsewhere.toml");
+    std::fs::rename(&config, &elsewhere).unwrap();
+    std::os::unix::fs::symlink(&elsewhere, &config).unwrap();
+    desk.write("pub/one.opml", "<opml><body><outline text='Bight' xmlUrl='https://bight.example.org/feed'/></body></opml>");
+    desk.say(&["sources", "import", "one.opml"]);
+    assert!(config.is_symlink() && std::fs::read_to_string(&elsewhere).unwrap().contains("bight.example.org"));
+    let left: Vec<_> = std::fs::read_dir(desk.path().join("pub")).unwrap().map(|file| file.unwrap().file_name()).collect();
+    assert!(!left.iter().any(|name| name.to_string_lossy().starts_with(".config-")), "{left:?}");
     desk.write("pub/broken.opml", "not opml at all");
     let said = desk.fails(&["sources", "import", "broken.opml"], 3);
     assert!(said.contains("bad-opml"), "{said}");
+}
+
+#[test]
+fn a_feed_that_gives_way_to_a_page_is_a_failure_and_mails_nothing() {
+    let desk = Desk::new();
+    desk.write("web/feed.xml", &feed(&[item("a", "First", 20)]));
+    desk.source("light", "feed.xml", "");
+    desk.say(&["sources", "fetch"]);
+    desk.write("web/feed.xml", &page());
+    let (out, _) = desk.run(&["sources", "fetch"], 4, "pub");
+    assert!(out.starts_with("light: not fetched: "), "{out}");
+    assert!(desk.say(&["sources", "show", "light"]).contains("1 kept, 0 held"), "the page is no article");
+    desk.write("web/feed.xml", &feed(&[item("b", "Second", 22), item("a", "First", 20)]));
+    assert!(desk.say(&["sources", "fetch"]).contains("1 new"), "it is a feed again");
+}
+
+#[test]
+fn an_entry_that_was_cut_in_two_is_taken_when_it_is_whole() {
+    let desk = Desk::new();
+    desk.write("web/feed.xml", &feed(&[item("a", "First", 20)]));
+    desk.source("light", "feed.xml", "");
+    desk.say(&["sources", "fetch"]);
+    let whole = feed(&[item("b", "Second", 22), item("a", "First", 20)]);
+    let cut = whole.find("as every evening").expect("the middle of a text");
+    desk.write("web/feed.xml", &whole[..cut]);
+    assert_eq!(desk.say(&["sources", "fetch"]), "light: 0 entries, cut short; nothing new\n");
+    desk.write("web/feed.xml", &whole);
+    assert!(desk.say(&["sources", "fetch"]).contains("2 entries; 1 new"));
+}
+
+#[test]
+fn readers_of_our_feeds_learn_that_an_entry_of_others_was_edited_and_where_it_is_from() {
+    let desk = Desk::new();
+    desk.write("web/feed.xml", &feed(&[item("a", "First", 20)]));
+    desk.source("light", "feed.xml", "");
+    desk.say(&["sources", "fetch"]);
+    let atom = || {
+        desk.say(&["build"]);
+        let atom = desk.read("pub/public/atom.xml");
+        let entry = atom.split("<entry>").find(|entry| entry.contains(">First")).unwrap_or_else(|| panic!("{atom}")).to_owned();
+        let updated = entry.split("<updated>").nth(1).and_then(|rest| rest.split('<').next()).map(str::to_owned).expect("a date");
+        (entry, updated)
+    };
+    let (entry, updated) = atom();
+    assert_eq!(updated, "2026-11-20T10:00:00+00:00");
+    assert!(entry.contains(&format!("href=\"{}/feed.xml\" rel=\"self\"", desk.web.url)), "{entry}");
+    desk.write("web/feed.xml", &feed(&[item("a", "First", 20).replace("at six", "at seven")]));
+    desk.say(&["sources", "fetch"]);
+    let (entry, updated) = atom();
+    assert!(entry.contains("at seven") && updated.as_str() > "2026-11-20T10:00:00+00:00", "{entry}");
+    let again = {
+        desk.say(&["sources", "fetch"]);
+        atom().1
+    };
+    assert_eq!(again, updated, "an edit is told once");
+    let rss = desk.read("pub/public/rss.xml");
+    assert!(rss.contains(&format!("<source url=\"{}/feed.xml\">The Lighthouse</source>", desk.web.url)), "{rss}");
+}
+
+#[test]
+fn words_that_no_entry_can_have_are_a_fault_of_config_toml() {
+    let desk = Desk::new();
+    desk.source("light", "feed.xml", "include = [\"tide\", \"---\"]");
+    let said = desk.fails(&["check"], 3);
+    assert!(said.contains("\"---\" has no letter and no digit") && said.contains("config.toml:"), "{said}");
+}
+
+#[test]
+fn what_is_no_page_is_not_imported() {
+    let desk = Desk::new();
+    desk.write("web/feed.xml", &feed(&[item("a", "First", 20)]));
+    let said = desk.fails(&["import", &format!("{}/feed.xml", desk.web.url)], 3);
+    assert!(said.contains("this is a feed and no page") && said.contains("postrider sources add"), "{said}");
+    for (name, bytes) in [
+        (
+            "picture",
+            [b"\x89PNG\r\n\x1a\n".as_slice(), &(0..20_000).map(|n: u32| (n.wrapping_mul(2_654_435_761) >> 24) as u8).collect::<Vec<_>>()]
+                .concat(),
+        ),
+        (
+            "document",
+            b"%PDF-1.7\n1 0 obj << /Type /Catalog >> endobj, and words enough to be taken for a text by whoever wants to".repeat(9),
+        ),
+    ] {
+        std::fs::write(desk.path().join("pub").join(name), bytes).unwrap();
+        let said = desk.fails(&["import", name], 3);
+        assert!(said.contains("no article was found"), "{name}: {said}");
+    }
 }
 
 #[test]

@@ -163,7 +163,7 @@ fn a_wrong_address_is_told_with_its_line_and_keeps_no_other_feed_out() {
         [
             "line 2: \"example.org/feed\" is not the address of a feed: relative URL without a base",
             "line 4: \"file:///etc/passwd\" is not the address of a feed: it begins with file: in place of https:",
-            "line 5: \"https://me:secret@example.org/\" is not the address of a feed: it contains a user or a password",
+            "line 5: \"https://example.org/\" is not the address of a feed: it contains a user or a password",
         ]
     );
     assert_eq!(list.outlines.iter().map(|outline| outline.xml_url.as_str()).collect::<Vec<_>>(), ["https://example.org/"]);
