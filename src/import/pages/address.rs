@@ -107,8 +107,19 @@ pub fn absolute(value: &str, base: Option<&Url>, schemes: &[&str]) -> Option<Url
     if !schemes.contains(&url.scheme()) {
         return None;
     }
+    if let Some(inner) = behind_google(&url).filter(|inner| schemes.contains(&inner.scheme())) {
+        url = inner;
+    }
     strip_trackers(&mut url);
     Some(url)
+}
+
+/// The address behind one of Google's that counts its readers: Google's sites and documents write all their links so.
+fn behind_google(url: &Url) -> Option<Url> {
+    let host = url.host_str()?;
+    let is_counter = matches!(host, "www.google.com" | "google.com") && url.path() == "/url";
+    let target = || url.query_pairs().find(|(name, _)| matches!(&**name, "q" | "url")).and_then(|(_, value)| Url::parse(&value).ok());
+    is_counter.then(target)?
 }
 
 /// Takes tracking parameters out and leaves every other byte of the address as it was.
@@ -170,6 +181,14 @@ mod tests {
         assert_eq!(link("/p?mc_cid=1&mc_eid=2").as_deref(), Some("https://example.com/p"));
         assert_eq!(link("/p?a=1&amp;utm_medium=m#utm_source=x").as_deref(), Some("https://example.com/p?a=1"));
         assert_eq!(link("/p#part").as_deref(), Some("https://example.com/p#part"));
+    }
+
+    #[test]
+    fn an_address_is_what_stands_behind_a_counter() {
+        let wrapped = "https://www.google.com/url?q=https%3A%2F%2Foars.example.org%2Fshop%3Fa%3D1&sa=D&usg=x";
+        assert_eq!(link(wrapped).as_deref(), Some("https://oars.example.org/shop?a=1"));
+        assert_eq!(link("https://www.google.com/url?q=javascript:x").as_deref(), Some("https://www.google.com/url?q=javascript:x"));
+        assert_eq!(link("https://example.net/url?q=https://a.test/").as_deref(), Some("https://example.net/url?q=https://a.test/"));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use dom_smoothie::{Config, Readability};
 use url::Url;
 
 use super::meta::Meta;
-use super::{PageError, tidy, trim};
+use super::{PageError, known, tidy, trim};
 
 /// The title is compared with every heading: longer ones are cut off.
 const TITLE_CHARS_MAX: usize = 300;
@@ -29,6 +29,7 @@ pub(super) fn find(doc: Document, base: Option<&Url>, meta: &Meta) -> Result<Fou
     let article = readability.parse().map_err(|_| PageError::NoArticle)?;
     let root = readability.doc.select_single("#readability-page-1");
     let Some(root) = root.nodes().first() else { return Err(PageError::NoArticle) };
+    known::settle(root);
     trim::trim(root);
     tidy::tidy(root, base, true);
     Ok(Found { title: article.title, byline: article.byline, html: root.inner_html().to_string() })

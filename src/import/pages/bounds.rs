@@ -33,7 +33,7 @@ const FORMATTING: [&str; 13] = ["b", "big", "code", "em", "font", "i", "s", "sma
 /// Elements whose content is text, not tags.
 const RAW: [&str; 8] = ["script", "style", "textarea", "title", "xmp", "iframe", "noembed", "noframes"];
 
-/// The page with its depth, attributes and size bounded, without the content of scripts, styles and comments. JSON-LD is kept.
+/// The page with its depth, attributes and size bounded, without the content of scripts, styles and comments. JSON-LD and TeX are kept.
 pub fn tame(html: &str) -> Result<String, PageError> {
     let mut tamer =
         Tamer { html, at: 0, out: String::with_capacity(html.len() / 2), open: Vec::new(), formatting: 0, foreign: 0, parts: 0 };
@@ -180,13 +180,13 @@ impl<'a> Tamer<'a> {
         if self.parts > PARTS_MAX { Err(PageError::TooComplex) } else { Ok(()) }
     }
 
-    /// Takes the content of a raw-text element up to its end tag; scripts and styles lose it unless it is JSON-LD.
+    /// Takes the content of a raw-text element up to its end tag; scripts and styles lose it unless it is JSON-LD or TeX.
     fn raw_text(&mut self, tag: &str, name: &str, kept: bool) -> Result<(), PageError> {
         let rest = &self.html[self.at..];
         let end = end_of_raw(rest, name);
         let content = match name.to_ascii_lowercase().as_str() {
             "style" => "",
-            "script" if !contains_ignoring_case(tag, "ld+json") => "",
+            "script" if !contains_ignoring_case(tag, "ld+json") && !contains_ignoring_case(tag, "math/tex") => "",
             "title" => cut_off(&rest[..end], TITLE_BYTES_MAX),
             _ => &rest[..end],
         };

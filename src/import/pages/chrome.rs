@@ -223,6 +223,13 @@ pub(super) fn is_credit(line: &str) -> bool {
     credited || counted
 }
 
+/// Whether a line has only words for what readers can do with a post.
+pub(super) fn is_actions(line: &str) -> bool {
+    const ACTIONS: [&str; 3] = ["report", "quote", "permalink"];
+    let mut words = line.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).peekable();
+    line.len() <= 60 && words.peek().is_some() && words.all(|word| ACTIONS.iter().any(|action| action.eq_ignore_ascii_case(word)))
+}
+
 /// Whether a text is a way to share the page.
 pub(super) fn is_share_name(line: &str) -> bool {
     SHARE_NAMES.contains(&line.to_lowercase().as_str()) || is_chrome_line(line)

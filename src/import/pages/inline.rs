@@ -83,6 +83,7 @@ impl Inline {
             "i" | "em" | "cite" | "dfn" | "var" if !self.italic => self.marked(node, "*", |it, on| it.italic = on),
             "del" | "s" => self.marked(node, "~~", |_, _| ()),
             "code" | "kbd" | "samp" => self.code(&node.text()),
+            name @ ("sup" | "sub") => self.shifted(node, name),
             "a" if !self.linked => self.link(node),
             "img" => self.picture(node),
             "q" => {
@@ -204,6 +205,19 @@ impl Inline {
         }
     }
 
+    /// Raised and lowered text keeps its element, since Markdown has no mark for it and 10⁹ is not 109.
+    fn shifted(&mut self, node: &NodeRef<'_>, name: &str) {
+        let start = self.out.len();
+        self.raw(&format!("<{name}>"));
+        let opened = self.out.len();
+        self.add_children(node);
+        if self.out[opened..].trim().is_empty() {
+            self.out.truncate(start);
+        } else {
+            self.raw(&format!("</{name}>"));
+        }
+    }
+
     fn code(&mut self, text: &str) {
         let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
         if text.is_empty() {
@@ -279,7 +293,8 @@ fn needs_escape(c: char, previous: char, next: char) -> bool {
         '_' => !(previous.is_alphanumeric() && next.is_alphanumeric()),
         '<' => next.is_ascii_alphabetic() || matches!(next, '/' | '!' | '?'),
         '&' => next.is_ascii_alphabetic() || next == '#',
-        '~' => previous == '~' || next == '~',
+        // One that may not close strikes nothing out.
+        '~' => !previous.is_whitespace() || next == '~',
         _ => false,
     }
 }
@@ -326,6 +341,12 @@ mod tests {
     fn emphasis_keeps_its_spaces_outside_and_joins_its_neighbour() {
         assert_eq!(of("a<b> b </b>c <strong>d</strong><strong>e</strong> <i></i>"), "a **b** c **de**");
         assert_eq!(of("<b><i>x</i></b> <b>y<b>z</b></b>"), "***x*** **yz**");
+    }
+
+    #[test]
+    fn raised_and_lowered_text_stays_so_and_tildes_strike_nothing_out() {
+        assert_eq!(of("10<sup>9</sup> m<sup> </sup> CO<sub>2</sub>"), "10<sup>9</sup> m CO<sub>2</sub>");
+        assert_eq!(of("~tilde~ ~~x~~ ~5 and ~6 a ~ b"), "~tilde\\~ \\~\\~x\\~\\~ ~5 and ~6 a ~ b");
     }
 
     #[test]

@@ -6,6 +6,8 @@ use dom_query::{Document, NodeRef};
 
 use super::inline::{Inline, is_block};
 
+/// A cell that reaches down further than this is taken to reach so far.
+const ROWS_DOWN_MAX: usize = 64;
 /// A longer cell is part of a layout, not of a table of data.
 const CELL_CHARS_MAX: usize = 500;
 
@@ -117,7 +119,16 @@ fn item(node: &NodeRef<'_>) -> Vec<String> {
         block(node, &mut out);
         return out;
     }
-    blocks(node)
+    let mut item = blocks(node);
+    if let Some(first) = item.first_mut() {
+        for (sign, mark) in [("☑ ", "[x] "), ("☐ ", "[ ] ")] {
+            if let Some(task) = first.strip_prefix(sign) {
+                *first = format!("{mark}{task}");
+                break;
+            }
+        }
+    }
+    item
 }
 
 fn is_list_text(block: &str) -> bool {
@@ -189,8 +200,7 @@ fn definitions(node: &NodeRef<'_>, out: &mut Vec<String>) {
 
 fn table(node: &NodeRef<'_>, out: &mut Vec<String>) {
     let rows = rows_of(node);
-    let width = rows.iter().map(Vec::len).max().unwrap_or(0);
-    let is_data = width > 1 && rows.iter().flatten().all(is_plain_cell);
+    let is_data = rows.iter().any(|row| row.len() > 1) && rows.iter().flatten().all(is_plain_cell);
     if let Some(caption) = node.element_children().iter().find(|it| it.has_name("caption")) {
         out.extend(blocks(caption));
     }
@@ -201,6 +211,8 @@ fn table(node: &NodeRef<'_>, out: &mut Vec<String>) {
     }
     let headed = rows.first().is_some_and(|row| row.iter().all(|cell| cell.has_name("th")))
         || rows.first().and_then(|row| row.first()?.parent()?.parent()).is_some_and(|it| it.has_name("thead"));
+    let rows = in_columns(&rows);
+    let width = rows.iter().map(Vec::len).max().unwrap_or(0);
     let mut lines: Vec<String> = Vec::with_capacity(rows.len() + 2);
     if !headed {
         lines.push(row_line(&[], width));
@@ -237,30 +249,59 @@ fn is_plain_cell(cell: &NodeRef<'_>) -> bool {
     cell.descendants_it().all(|it| it.node_name().is_none_or(|name| flat(&name))) && cell.normalized_char_count() <= CELL_CHARS_MAX
 }
 
-fn row_line(cells: &[NodeRef<'_>], width: usize) -> String {
-    let mut line = String::from("|");
-    let mut written = 0;
-    for cell in cells {
-        line.push(' ');
-        line.push_str(&Inline::of_children(cell).line().replace('|', "\\|"));
-        line.push_str(" |");
-        written += 1;
-        let span: usize = cell.attr("colspan").and_then(|span| span.trim().parse().ok()).unwrap_or(1);
-        for _ in 1..span.min(width.saturating_sub(written) + 1) {
-            line.push_str("  |");
-            written += 1;
+/// The cells in their columns: one that reaches to the right or down leaves gaps.
+fn in_columns<'a>(rows: &[Vec<NodeRef<'a>>]) -> Vec<Vec<Option<NodeRef<'a>>>> {
+    let widest = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let span = |cell: &NodeRef<'a>, name: &str| cell.attr(name).and_then(|span| span.trim().parse::<usize>().ok()).unwrap_or(1).max(1);
+    // Of each column, how many more rows the last cell in it reaches down.
+    let mut reach: Vec<usize> = Vec::new();
+    let columns_of = |cells: &Vec<NodeRef<'a>>| {
+        let mut row: Vec<Option<NodeRef<'a>>> = Vec::with_capacity(widest);
+        let mut cells = cells.iter();
+        loop {
+            if let Some(rows) = reach.get_mut(row.len()).filter(|rows| **rows > 0) {
+                *rows -= 1;
+                row.push(None);
+                continue;
+            }
+            let Some(cell) = cells.next() else { break };
+            let right = span(cell, "colspan").min(widest.saturating_sub(row.len()).max(1));
+            let down = span(cell, "rowspan").min(ROWS_DOWN_MAX) - 1;
+            for column in 0..right {
+                let at = row.len();
+                reach.resize(reach.len().max(at + 1), 0);
+                reach[at] = down;
+                row.push((column == 0).then_some(*cell));
+            }
         }
+        // Nothing stands to the right of the last cell, but what reaches down there comes one row nearer.
+        reach.iter_mut().skip(row.len()).for_each(|rows| *rows = rows.saturating_sub(1));
+        row
+    };
+    rows.iter().map(columns_of).collect()
+}
+
+fn row_line(cells: &[Option<NodeRef<'_>>], width: usize) -> String {
+    let mut line = String::from("|");
+    for cell in cells {
+        if let Some(cell) = cell {
+            line.push(' ');
+            line.push_str(&Inline::of_children(cell).line().replace('|', "\\|"));
+        } else {
+            line.push(' ');
+        }
+        line.push_str(" |");
     }
-    for _ in written..width {
+    for _ in cells.len()..width {
         line.push_str("  |");
     }
     line
 }
 
-fn rule_line(cells: &[NodeRef<'_>], width: usize) -> String {
+fn rule_line(cells: &[Option<NodeRef<'_>>], width: usize) -> String {
     let mut line = String::from("|");
     for index in 0..width {
-        line.push_str(match cells.get(index).and_then(|cell| cell.attr("align")).as_deref() {
+        line.push_str(match cells.get(index).copied().flatten().and_then(|cell| cell.attr("align")).as_deref() {
             Some("right") => " ---: |",
             Some("center") => " :---: |",
             _ => " --- |",
@@ -305,6 +346,19 @@ mod tests {
         assert_eq!(of("<table><tr><th>a<th align=right>b|<tr><td>1<td><p>2</p></table>"), "| a | b\\| |\n| --- | ---: |\n| 1 | 2 |");
         assert_eq!(of("<table><tr><td>a<td>b<tr><td colspan=2>c</table>"), "|  |  |\n| --- | --- |\n| a | b |\n| c |  |");
         assert_eq!(of("<table><tr><td><p>lay</p><p>out</p></td></tr></table>"), "lay\n\nout");
+    }
+
+    #[test]
+    fn a_cell_that_reaches_down_leaves_its_column_to_nobody() {
+        assert_eq!(
+            of("<table><tr><th>Year<th>Count<tr><td rowspan=2>1860<td>4<tr><td>5<tr><td>1861<td rowspan=99>6<tr><td>1862</table>"),
+            "| Year | Count |\n| --- | --- |\n| 1860 | 4 |\n|  | 5 |\n| 1861 | 6 |\n| 1862 |  |"
+        );
+    }
+
+    #[test]
+    fn tasks_have_their_boxes() {
+        assert_eq!(of("<ul><li>☑  lift<li>☐ drop</ul>"), "- [x] lift\n- [ ] drop");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use dom_query::Document;
+use dom_query::{Document, NodeRef};
 use url::Url;
 
 use super::{address, jsonld};
@@ -35,6 +35,8 @@ pub struct Meta {
 const SCHEMES: [&str; 2] = ["http", "https"];
 /// Longer values are no metadata.
 const VALUE_BYTES_MAX: usize = 4096;
+/// So many headings of the first level are looked at.
+const HEADINGS_MAX: usize = 8;
 
 /// What relative addresses in the page are relative to: `<base>` before the page's own address.
 pub fn base_of(doc: &Document, page: Option<&Url>) -> Option<Url> {
@@ -147,11 +149,28 @@ fn title_of(doc: &Document, headline: Option<String>, name: Option<String>) -> O
     Some(if shared(name) > shared(headline) { name.clone() } else { headline.clone() })
 }
 
+/// The page's own headings: those that are no link home and no name of the site.
+pub fn headings(doc: &Document) -> Vec<String> {
+    let is_own = |node: &&NodeRef<'_>| {
+        let within = |names: &[&str]| node.ancestors_it(None).any(|it| names.iter().any(|name| it.has_name(name)));
+        let named = node.attr("class").is_some_and(|class| ["site", "logo", "brand"].iter().any(|word| class.contains(word)));
+        !named && node.find(&["a"]).is_empty() && !within(&["nav", "footer"]) && (!within(&["header"]) || within(&["main", "article"]))
+    };
+    let found = doc.select("h1");
+    let texts = found.nodes().iter().take(HEADINGS_MAX).filter(is_own).map(|node| one_line(&node.text()));
+    texts.filter(|text| text.chars().count() > 2 && text.len() <= VALUE_BYTES_MAX).collect()
+}
+
+/// What forums write behind a name.
+const BEHIND_NAMES: [&str; 4] = [" Joined:", " Posts:", " Messages:", " Registered:"];
+
 /// A name without the word that introduces it.
 pub(super) fn without_by(author: &str) -> String {
     let author = author.trim();
     let bare = ["By ", "by ", "BY ", "By: ", "Written by "].iter().find_map(|word| author.strip_prefix(word));
-    bare.unwrap_or(author).trim().to_owned()
+    let bare = bare.unwrap_or(author);
+    let end = BEHIND_NAMES.iter().filter_map(|word| bare.find(word)).min().unwrap_or(bare.len());
+    bare[..end].trim().to_owned()
 }
 
 /// A value as one line of plain text. Many are escaped twice: `&amp;amp;` in the source.

@@ -10,8 +10,10 @@ mod charset;
 mod chrome;
 pub mod discover;
 mod flat;
+mod formula;
 mod inline;
 mod jsonld;
+mod known;
 mod markdown;
 mod meta;
 mod recheck;
@@ -100,6 +102,8 @@ pub fn extract(html: &[u8], content_type: Option<&str>, base: Option<&Url>) -> R
     let meta = meta::read(&doc, base.as_ref());
     // Without an address of its own, a saved page still knows its canonical one.
     let base = base.or_else(|| meta.canonical.clone());
+    known::page(&doc.root());
+    let headings = meta::headings(&doc);
     let found = article::find(doc, base.as_ref(), &meta)?;
     let tree = sanitize::finish(&found.html, Profile::Archive);
     let text = text::text(&tree);
@@ -107,10 +111,12 @@ pub fn extract(html: &[u8], content_type: Option<&str>, base: Option<&Url>) -> R
         return Err(PageError::NoArticle);
     }
     Ok(Page {
-        title: meta
-            .title
-            .filter(|title| !title.is_empty())
-            .unwrap_or_else(|| without_site(&meta::one_line(&found.title), meta.site_name.as_deref())),
+        title: as_headed(
+            meta.title
+                .filter(|title| !title.is_empty())
+                .unwrap_or_else(|| without_site(&meta::one_line(&found.title), meta.site_name.as_deref())),
+            &headings,
+        ),
         author: meta.author.or(found.byline.map(|line| meta::without_by(&meta::one_line(&line)))),
         published: meta.published,
         modified: meta.modified,
@@ -130,6 +136,16 @@ fn without_site(title: &str, site: Option<&str>) -> String {
     let bare = site.and_then(|site| title.strip_suffix(site)).map(str::trim_end);
     let bare = bare.and_then(|bare| bare.strip_suffix(['|', '-', '–', '—', '·', '»', ':', '/'])).map(str::trim_end);
     bare.filter(|bare| !bare.is_empty()).unwrap_or(title).to_owned()
+}
+
+/// A title without what stands beside the page's own heading in it: the name of the site, or of the manual.
+fn as_headed(title: String, headings: &[String]) -> String {
+    const BETWEEN: [&str; 7] = [" | ", " - ", " – ", " — ", " · ", " » ", " :: "];
+    let stands_in = |heading: &&String| {
+        let behind = title.strip_prefix(heading.as_str()).is_some_and(|rest| BETWEEN.iter().any(|it| rest.starts_with(it)));
+        behind || title.strip_suffix(heading.as_str()).is_some_and(|rest| BETWEEN.iter().any(|it| rest.ends_with(it)))
+    };
+    headings.iter().find(stands_in).cloned().unwrap_or(title)
 }
 
 /// Whether this was never meant to be read: a picture, a program, a document of another kind.

@@ -55,9 +55,25 @@ fn write(node: &NodeRef<'_>, pre: bool, out: &mut String) {
                 write(&child, pre || name == "pre", out);
                 end_line(out, 2);
             }
+            name @ ("sup" | "sub") => {
+                let start = out.len();
+                write(&child, pre, out);
+                if let Some(signs) = shifted(&out[start..], name == "sup") {
+                    out.truncate(start);
+                    out.push_str(&signs);
+                }
+            }
             _ => write(&child, pre, out),
         }
     }
+}
+
+/// Raised or lowered signs, where Unicode has all of them: 10⁹ is not 109.
+fn shifted(text: &str, up: bool) -> Option<String> {
+    const PLAIN: &str = "0123456789+-−=()";
+    let signs = if up { "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁻⁼⁽⁾" } else { "₀₁₂₃₄₅₆₇₈₉₊₋₋₌₍₎" };
+    let sign = |c| PLAIN.chars().position(|plain| plain == c).and_then(|at| signs.chars().nth(at));
+    text.chars().map(sign).collect()
 }
 
 fn words(text: &str, out: &mut String) {
@@ -96,5 +112,11 @@ mod tests {
             "<h2>A</h2><p>b <b>c</b>d<br>e</p><ul><li>f</li><li>g</li></ul><pre>x\n  y</pre><table><tr><td>1</td><td><p>2</p></td></tr></table>",
         );
         assert_eq!(text(&doc), "A\n\nb cd\ne\n\nf\ng\n\nx\n  y\n\n1\t2");
+    }
+
+    #[test]
+    fn raised_and_lowered_numbers_stay_so() {
+        let doc = Document::fragment("1.3 × 10<sup>9</sup>, CO<sub>2</sub>, x<sup>-2</sup>, 5<sup>th</sup>, said<sup>[1]</sup>");
+        assert_eq!(text(&doc), "1.3 × 10⁹, CO₂, x⁻², 5th, said[1]");
     }
 }

@@ -31,6 +31,7 @@ const PLAYERS: [&str; 6] =
 
 /// Tidies all below `root`. Pictures give way to their descriptions unless `images`.
 pub(super) fn tidy(root: &NodeRef<'_>, base: Option<&Url>, images: bool) {
+    let mut pictures = Vec::new();
     for node in root.descendants() {
         let Some(name) = node.node_name() else { continue };
         if is_hidden(&node) {
@@ -43,17 +44,22 @@ pub(super) fn tidy(root: &NodeRef<'_>, base: Option<&Url>, images: bool) {
             "noscript" => noscript(&node),
             "iframe" => player(&node, base),
             "audio" | "video" | "source" => media(&node, base),
-            "font" | "section" | "article" | "main" | "header" | "footer" | "aside" | "picture" => plain(&node, &name),
+            "font" | "section" | "article" | "main" | "header" | "footer" | "aside" => plain(&node, &name),
+            "picture" => pictures.push(node),
             _ => {}
         }
+    }
+    // Only now: until here the sources tell the image its address.
+    for picture in pictures {
+        picture.element_children().iter().filter(|it| it.has_name("source")).for_each(NodeRef::remove_from_parent);
+        picture.rename("span");
     }
     split::long_texts(root);
 }
 
 /// Elements that mean nothing outside their page.
 fn plain(node: &NodeRef<'_>, name: &str) {
-    let inner = matches!(name, "font" | "picture");
-    node.rename(if inner { "span" } else { "div" });
+    node.rename(if name == "font" { "span" } else { "div" });
 }
 
 fn is_hidden(node: &NodeRef<'_>) -> bool {
@@ -234,6 +240,8 @@ mod tests {
         assert!(
             tidied(r#"<picture><source srcset="p.webp 2x"><img alt="x"></picture>"#).contains("src=\"https://example.com/blog/p.webp\"")
         );
+        let beside = tidied(r#"<picture><source srcset="p.webp 2x"><img src="p.jpg"></picture>"#);
+        assert_eq!(beside, r#"<span><img src="https://example.com/blog/p.jpg"></span>"#);
         assert!(tidied(r#"<img src="real.jpg" srcset="other.jpg 2x">"#).contains("src=\"https://example.com/blog/real.jpg\""));
     }
 

@@ -33,7 +33,9 @@ pub(super) fn trim(root: &NodeRef<'_>) {
         let dates = index < DATE_LINES && chrome::is_date_line(&line.text);
         let credit = !line.in_figure && chrome::is_credit(&line.text);
         let comments = index == last && matches!(line.text.to_lowercase().as_str(), "comments" | "kommentare");
-        let chrome = dates || credit || comments || chrome::is_chrome_line(&line.text) || chrome::is_pointer(&line.text, line.is_link());
+        let actions = chrome::is_actions(&line.text) && line.is_only_links();
+        let chrome =
+            actions || dates || credit || comments || chrome::is_chrome_line(&line.text) || chrome::is_pointer(&line.text, line.is_link());
         if chrome && line.node.find(&["img"]).is_empty() {
             line.node.remove_from_parent();
         }
@@ -56,6 +58,18 @@ impl Line<'_> {
             self.node.descendants_it().filter(|it| it.has_name("a")).take(2).collect()
         };
         matches!(links.as_slice(), [one] if line_of(one) == self.text)
+    }
+}
+
+impl Line<'_> {
+    /// Whether the line is made of links alone.
+    fn is_only_links(&self) -> bool {
+        self.node.has_name("a")
+            || self
+                .node
+                .descendants_it()
+                .filter(|it| it.is_text() && !it.text().trim().is_empty())
+                .all(|it| it.ancestors_it(Some(4)).any(|above| above.has_name("a")))
     }
 }
 
@@ -147,6 +161,12 @@ mod tests {
         let doc = Document::fragment(html);
         trim(&doc.root());
         text::text(&doc)
+    }
+
+    #[test]
+    fn what_readers_can_do_with_a_post_is_no_part_of_it() {
+        let html = "<div><p>Text.</p><p><a href=/r>Report</a> <a href=/q>Quote</a></p></div><p>Report</p><p>Edit <a href=/e>quote</a></p>";
+        assert_eq!(trimmed(html), "Text.\n\nReport\n\nEdit quote");
     }
 
     #[test]
