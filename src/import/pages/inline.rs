@@ -207,12 +207,17 @@ impl Inline {
 
     /// Raised and lowered text keeps its element, since Markdown has no mark for it and 10⁹ is not 109.
     fn shifted(&mut self, node: &NodeRef<'_>, name: &str) {
-        let start = self.out.len();
+        let (start, spaced_before) = (self.out.len(), self.spaced);
         self.raw(&format!("<{name}>"));
         let opened = self.out.len();
         self.add_children(node);
         if self.out[opened..].trim().is_empty() {
+            let is_space = self.out.len() > opened;
             self.out.truncate(start);
+            self.spaced = spaced_before;
+            if is_space {
+                self.space();
+            }
         } else {
             self.raw(&format!("</{name}>"));
         }
