@@ -2,7 +2,7 @@
 //!
 //! The way of one fetch: `turns` takes the Sources whose time has come and asks each host one thing at a time; `ask` makes the request and judges
 //! the answer; `take` finds out which entries are known (`identity`), which are wanted (`filter`) and whether the feed has changed its ways (`guard`);
-//! `article` cleans what is new. One commit keeps entries, validators and the time to ask again (`patience`).
+//! `article` cleans what is new. One commit keeps entries, validators and the time to ask again (`patience`). `shelf` makes Articles of all that is kept.
 
 pub mod article;
 mod ask;
@@ -16,6 +16,7 @@ pub mod pages;
 pub mod patience;
 pub mod reader;
 pub mod robots;
+mod shelf;
 mod take;
 mod turns;
 
@@ -23,19 +24,15 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex};
 
 pub use article::{Stored, for_mail, summary};
+pub use shelf::articles;
 
 use crate::config::Config;
 use crate::fetch::Fetch;
 use crate::model::source::Source;
-use crate::model::{Article, Clock, Timestamp};
+use crate::model::{Clock, Timestamp};
 use crate::store::imported::{Arrivals, Taken};
 use crate::store::sources::{Asked, SourceRow};
 use crate::store::{Result, Store, StoreError};
-
-/// Articles of Sources that a Library holds at most, the last that came: older ones were mailed long ago, and no feed reaches back so far.
-const ARTICLES_MAX: usize = 10_000;
-/// So many are read at once.
-const ARTICLES_PAGE: u32 = 1_000;
 
 /// What each site allows, and when it said so.
 type RobotsBySite = HashMap<String, (Timestamp, Arc<robots::Robots>)>;
@@ -117,28 +114,4 @@ fn say(told: &Told) {
         let held = taken.held;
         tracing::warn!(source, held, "entries look new and are old; they wait for `postrider sources approve {source}`");
     }
-}
-
-/// The Articles that the configured Sources brought, the last that came first. What its Source, or its row, no longer knows is left out.
-pub async fn articles(config: &Config, store: &Store) -> Result<Vec<Article>> {
-    if config.sources.is_empty() {
-        return Ok(Vec::new());
-    }
-    let rows: HashMap<String, SourceRow> = store.sources().await?.into_iter().map(|row| (row.id.clone(), row)).collect();
-    let by_id: HashMap<&str, &Source> = config.sources.iter().map(|source| (source.id.as_str(), source)).collect();
-    let (mut articles, mut before) = (Vec::new(), i64::MAX);
-    while articles.len() < ARTICLES_MAX {
-        let page = store.imported(before, ARTICLES_PAGE).await?;
-        let Some(last) = page.last() else { break };
-        before = last.id;
-        for kept in &page {
-            let (Some(source), Some(row)) = (by_id.get(kept.source.as_str()), rows.get(&kept.source)) else { continue };
-            match Stored::read(&kept.article) {
-                Some(stored) => articles.push(stored.article(source, row, kept, &config.site)),
-                None => tracing::error!(source = kept.source, entry = kept.id, "an imported article cannot be read"),
-            }
-        }
-    }
-    articles.truncate(ARTICLES_MAX);
-    Ok(articles)
 }
