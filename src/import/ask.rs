@@ -152,8 +152,8 @@ impl Importer {
         }
     }
 
-    /// The feed that a page names, asked at once: the page itself is of no use. The feed may be at another host, and is asked there as a redirect would be:
-    /// only the host of the page is claimed in the store. From then on its host is the feed's.
+    /// The feed that a page names, asked at once: the page itself is of no use. The feed may be at another host, and is asked there like a redirect, which
+    /// claims no host. From then on its host is the feed's.
     async fn named(&self, source: &Source, row: &SourceRow, feed: Url, page: Asked) -> Answer {
         let fresh = SourceRow { found: Some(feed.to_string()), etag: None, last_modified: None, ..row.clone() };
         let mut answer = match self.get(&feed, &fresh).await {

@@ -18,8 +18,8 @@ use crate::store::sources::{Asked, SourceRow};
 
 /// Hosts that are asked at once.
 const HOSTS_MAX: usize = 16;
-/// Sources that are taken at once. As many may wait for others to end, so that one commit takes several.
-const TAKEN_MAX: u32 = 16;
+/// Hosts that are taken and wait for others to end, so that one commit takes several; no more, because another process might ask them meanwhile.
+const WAITING_MAX: usize = 8;
 /// A Source whose worker died is asked again after so long: what kills us, kills us seldom. Its host waits only until it is sure that nobody asks it any more,
 /// and longer than the store is ever held up.
 const LEASES: Leases = Leases { source: Duration::from_secs(30 * 60), host: Duration::from_secs(30) };
@@ -48,7 +48,7 @@ impl Importer {
         let places = Arc::new(Semaphore::new(HOSTS_MAX));
         loop {
             if running.len() <= HOSTS_MAX && !stop.is_cancelled() && result.is_ok() {
-                match self.claim().await {
+                match self.claim(HOSTS_MAX + WAITING_MAX - running.len()).await {
                     Ok(due) => due.into_iter().for_each(|lent| {
                         running.spawn(self.clone().ask_in_turn(lent, places.clone(), stop.clone()));
                     }),
@@ -74,29 +74,32 @@ impl Importer {
         self.ask(&lent).await.map(|_| ())
     }
 
-    /// Does something while the host is ours; nothing comes of it when somebody else has taken the host, and it ends there and then.
+    /// Does something while the host is ours; it ends there and then, and nothing comes of it, when the host may be somebody else's.
+    ///
+    /// Only the host that a Source is asked at is ours. A redirect leads where it leads: `fetch` has it wait for whatever this process asks there, and to claim
+    /// a host of the store in mid-request would let two processes wait for each other.
     pub(super) async fn while_held<T>(&self, lent: &Lent, work: impl Future<Output = T>) -> Option<T> {
         tokio::select! {
             biased;
             done = work => Some(done),
             () = self.until_lost(lent) => {
-                tracing::warn!(source = lent.source.id, "not asked: another process has taken its host, because this one was held up");
+                tracing::warn!(source = lent.source.id, "not asked: this process was held up, and another one may be asking its host by now");
                 None
             }
         }
     }
 
-    /// Renews the lease of a host at a third of its length, until somebody else has it, or it may be that they have.
+    /// Renews the lease of a host at a third of its length, until somebody else has it, or may have.
     async fn until_lost(&self, lent: &Lent) {
         let mut until = self.clock.now().plus(LEASES.host);
         loop {
             tokio::time::sleep(LEASES.host / 3).await;
             let now = self.clock.now();
-            match self.store.renew_host(lent, LEASES.host, now).await {
-                Ok(true) => until = now.plus(LEASES.host),
-                Ok(false) => return,
-                Err(error) if self.clock.now() < until => tracing::warn!("the lease of a host was not renewed: {error}"),
-                Err(_) => return,
+            // A database that does not answer us may answer others.
+            match tokio::time::timeout(until.since(now), self.store.renew_host(lent, LEASES.host, now)).await {
+                Ok(Ok(true)) => until = now.plus(LEASES.host),
+                Ok(Ok(false)) | Err(_) => return,
+                Ok(Err(error)) => tracing::warn!("the lease of a host was not renewed: {error}"),
             }
         }
     }
@@ -157,13 +160,14 @@ impl Importer {
     }
 
     /// Takes what is due. A look writes nothing when there is nothing: most find nothing.
-    async fn claim(&self) -> Result<Vec<Lent>> {
+    async fn claim(&self, most: usize) -> Result<Vec<Lent>> {
+        let most = u32::try_from(most).unwrap_or(1);
         loop {
             let now = self.clock.now();
             if self.store.next_source_at().await?.is_none_or(|at| at > now) {
                 return Ok(Vec::new());
             }
-            let due = self.store.claim_sources(TAKEN_MAX, LEASES, now).await?;
+            let due = self.store.claim_sources(most, LEASES, now).await?;
             let (ours, others): (Vec<Lent>, Vec<Lent>) = due.into_iter().partition(|lent| self.sources.contains_key(&lent.source.id));
             if !others.is_empty() {
                 // No longer configured, or not yet in this process.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use postrider::import::Told;
+use postrider::import::{Importer, Told};
 use postrider::model::Timestamp;
 use postrider::store::hosts::{Claim, Leases, Lent};
 use postrider::store::imported::Arrivals;
@@ -54,10 +54,21 @@ async fn hold(store: &Store, id: &str, lease: Duration, now: Timestamp) -> Lent 
     }
 }
 
+/// Asks what is due again and again, as the service does; how many it asked.
+async fn until_done(importer: &Importer, is_done: impl Fn() -> bool) -> usize {
+    let mut asked = 0;
+    while !is_done() {
+        asked += importer.ask_due(&CancellationToken::new()).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    asked
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn two_processes_ask_no_host_two_things_at_once_and_each_source_once() {
     let few = ["a", "b", "c"].map(|host| (host, 8));
-    let many: Vec<String> = (1..=12).map(|n| format!("m{n}")).collect();
+    // More than one process takes at once.
+    let many: Vec<String> = (1..=40).map(|n| format!("m{n}")).collect();
     let all: Vec<(&str, usize)> = few.into_iter().chain(many.iter().map(|host| (host.as_str(), 2))).collect();
     let count = all.iter().map(|(_, n)| n).sum::<usize>();
     let scene = Scene::new(&sources(&all), |_| feed().after(Duration::from_millis(20))).await;
@@ -66,9 +77,10 @@ async fn two_processes_ask_no_host_two_things_at_once_and_each_source_once() {
     let mut hits = Vec::new();
     for _ in 0..2 {
         let before = scene.web.hits().len();
-        let shares = tokio::join!(scene.ask(), beside.ask());
-        assert_eq!(shares.0 + shares.1, count, "{shares:?}");
-        println!("{shares:?}");
+        let is_done = || scene.web.hits().len() >= before + count && scene.web.is_idle();
+        let (one, other) = tokio::join!(until_done(&scene.importer, is_done), until_done(&beside.importer, is_done));
+        assert!(one + other == count && one > 0 && other > 0, "of {count} they asked {one} and {other}");
+        println!("of {count} they asked {one} and {other}");
         hits = scene.web.hits();
         assert_each_once(&hits[before..], count);
         scene.pass(2 * HOUR);
@@ -198,6 +210,26 @@ async fn a_process_that_was_held_up_for_longer_than_its_lease_stops_asking() {
     ended.unwrap().unwrap();
     assert_eq!(scene.web.hits().len(), 1);
     assert!(scene.store.renew_host(&theirs, HOUR, scene.now()).await.unwrap(), "it freed nobody else's host");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_host_is_kept_for_as_long_as_its_answer_takes() {
+    let scene = Scene::new(&sources(&[("silent", 2)]), |_| feed().then_silence()).await;
+    let beside = scene.beside(Duration::ZERO).await;
+    let importer = scene.importer.clone();
+    let asking = tokio::spawn(async move { importer.ask_due(&CancellationToken::new()).await });
+    until("it is asked", async || scene.web.hits().first().map(|_| ())).await;
+    // The clock runs twice as fast as it should, and longer than a lease.
+    for _ in 0..32 {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        scene.pass(Duration::from_millis(1_100));
+        assert_eq!(beside.store.claim_sources(16, LEASES, scene.now()).await.unwrap(), [], "after {:?}", scene.now().since(START));
+    }
+    assert!(scene.now().since(START) > LEASES.host && !asking.is_finished());
+    asking.abort();
+    let _ = asking.await;
+    scene.pass(LEASES.host);
+    assert_eq!(beside.store.claim_sources(16, LEASES, scene.now()).await.unwrap().len(), 1, "and no longer");
 }
 
 #[tokio::test]
