@@ -5,12 +5,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use postrider::config::StoreUrl;
 use postrider::import::{Importer, Told};
 use postrider::model::Timestamp;
 use postrider::store::hosts::{Claim, Leases, Lent};
 use postrider::store::imported::Arrivals;
 use postrider::store::sources::{Asked, SourceState};
 use postrider::store::{Store, StoreError};
+use sqlx::ConnectOptions as _;
+use sqlx::sqlite::SqliteConnectOptions;
 use tokio_util::sync::CancellationToken;
 
 use super::scene::{START, Scene};
@@ -276,6 +279,24 @@ async fn what_is_paused_or_not_configured_keeps_nobody_waiting_and_what_goes_on_
     scene.store.set_source("live-1", SourceState::Paused).await.unwrap();
     scene.pass(2 * HOUR);
     assert_eq!(scene.ask().await, 4, "and in their turn");
+}
+
+#[tokio::test]
+async fn a_store_from_before_hosts_took_turns_learns_them_at_the_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("p.db");
+    let store = Store::open(&StoreUrl::Sqlite(file.clone()), START).await.unwrap();
+    let sources = [("a-1", "http://a.example.com/1"), ("a-2", "http://a.example.com/2"), ("b-1", "http://b.example.com/1")];
+    store.sync_sources(&sources, START).await.unwrap();
+    let mut other = SqliteConnectOptions::new().filename(&file).connect().await.unwrap();
+    for sql in ["UPDATE sources SET host = NULL", "DELETE FROM hosts"] {
+        sqlx::query(sql).execute(&mut other).await.unwrap();
+    }
+    assert_eq!(store.claim_sources(16, LEASES, START).await.unwrap(), []);
+    store.sync_sources(&sources, START.plus(HOUR)).await.unwrap();
+    let lent = store.claim_sources(16, LEASES, START).await.unwrap();
+    let hosts: Vec<_> = lent.iter().map(|lent| lent.source.host.as_deref().unwrap()).collect();
+    assert_eq!(hosts, ["a.example.com", "b.example.com"], "due as they were before, and one of each host");
 }
 
 #[tokio::test(flavor = "multi_thread")]
