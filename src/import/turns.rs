@@ -20,8 +20,8 @@ use crate::store::sources::{Asked, SourceRow};
 const HOSTS_MAX: usize = 16;
 /// Hosts that are taken and wait for others to end, so that one commit takes several; no more, because another process might ask them meanwhile.
 const WAITING_MAX: usize = 8;
-/// A Source whose worker died is asked again after so long: what kills us, kills us seldom. Its host waits only until it is sure that nobody asks it any more,
-/// and longer than the store is ever held up.
+/// What a worker that died was asking is asked again after half an hour, because what kills us should do so seldom. Its host is there for others sooner; of
+/// whoever lives, two renewals in a row may fail before it is.
 const LEASES: Leases = Leases { source: Duration::from_secs(30 * 60), host: Duration::from_secs(30) };
 /// How often is looked whether something is due. Sources are asked once a minute at most.
 const LOOK: Duration = Duration::from_secs(1);
