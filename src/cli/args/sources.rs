@@ -89,7 +89,7 @@ pub enum SourcesAction {
 #[derive(Debug, Args)]
 pub struct SourceAddArgs {
     /// A feed's or a page's address
-    pub url: url::Url,
+    pub url: String,
     /// The id; without it, made from the title
     #[arg(long)]
     pub id: Option<String>,
