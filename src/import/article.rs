@@ -76,6 +76,11 @@ impl Stored {
         serde_json::to_string(self).unwrap_or_else(|_| "{}".to_owned())
     }
 
+    /// Leaves what a list shows of what became no Article: title and address.
+    pub(super) fn forget_body(&mut self) {
+        (self.summary, self.html, self.text) = Default::default();
+    }
+
     /// An entry of a feed, cleaned.
     pub fn of_entry(id: String, entry: &Entry, feed: &Feed, url: &Url, source: &Source) -> Self {
         let base = entry.base.as_deref().and_then(|base| Url::parse(base).ok()).unwrap_or_else(|| url.clone());

@@ -9,7 +9,7 @@ use super::{Stored, Told};
 use crate::config::Config;
 use crate::model::source::Source;
 use crate::model::{Site, Timestamp};
-use crate::store::imported::{ImportState, Imported};
+use crate::store::imported::{ImportState, Imported, Taken};
 use crate::store::sources::{SourceRow, SourceState};
 use crate::store::{Result, Store};
 
@@ -73,9 +73,40 @@ fn called(source: &Source, row: SourceRow) -> SourceRow {
     SourceRow { title: source.title.clone().or(row.title), ..row }
 }
 
+/// Answers in a row that must say the same new address before we ask there.
+const MOVED_TIMES: i64 = 3;
+/// Failures in a row after which the address of config.toml is tried again, in turn with the other: either may be what answers first.
+const MOVED_FAILURES: i64 = 5;
+
+/// Why a Source is asked where it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Way {
+    /// It is the address of config.toml, or the feed that its page names.
+    Usual,
+    /// It says that it is there for good.
+    Moved,
+    /// Where it was found, or has moved to, nothing answers any more: it is the turn of the address of config.toml.
+    Back,
+}
+
+/// Why a Source is asked where it is.
+pub(super) fn way(row: &SourceRow) -> Way {
+    let is_moved = row.moved_to.is_some() && row.moved_times >= MOVED_TIMES;
+    match (is_moved || row.found.is_some()) && row.failures >= MOVED_FAILURES && (row.failures - MOVED_FAILURES) % 2 == 0 {
+        true => Way::Back,
+        false if is_moved => Way::Moved,
+        false => Way::Usual,
+    }
+}
+
 /// The address a Source is really asked at.
 pub fn asked_at(row: &SourceRow) -> &str {
-    row.found.as_deref().unwrap_or(&row.url)
+    let other = match way(row) {
+        Way::Usual => &row.found,
+        Way::Moved => &row.moved_to,
+        Way::Back => &None,
+    };
+    other.as_deref().unwrap_or(&row.url)
 }
 
 /// How a Source stands, in words.
@@ -158,26 +189,29 @@ pub enum Verdict {
 }
 
 impl Verdict {
-    /// Does it to all that a Source has held. How many there were.
-    pub async fn pass(self, store: &Store, id: &str, now: Timestamp) -> Result<u64> {
+    /// Does it to all that a Source has held. How many became what.
+    pub async fn pass(self, store: &Store, id: &str, now: Timestamp) -> Result<Taken> {
         match self {
             Self::Mail => store.approve_held(id, true, now).await,
             Self::NoMail => store.approve_held(id, false, now).await,
-            Self::Drop => store.drop_held(id, now).await,
+            Self::Drop => Ok(Taken { dropped: store.drop_held(id, now).await?, ..Taken::default() }),
         }
     }
 
     /// What was done, in words.
-    pub fn words(self, id: &str, n: u64) -> String {
+    pub fn words(self, id: &str, taken: &Taken) -> String {
+        let (n, merged) = (taken.new + taken.dropped, taken.merged);
         let done = match self {
             Self::Mail => "taken up; the next issue may bring them",
             Self::NoMail => "taken up; not mailed",
             Self::Drop => "left out",
         };
-        match n {
-            0 => format!("{id}: nothing is held"),
+        let done = match n {
+            0 if merged == 0 => return format!("{id}: nothing is held"),
+            0 => format!("{id}: no held entry {done}"),
             1 => format!("{id}: 1 held entry {done}"),
             _ => format!("{id}: {n} held entries {done}"),
-        }
+        };
+        if merged == 0 { done } else { format!("{done}; {merged} known from elsewhere meanwhile") }
     }
 }

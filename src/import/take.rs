@@ -72,7 +72,9 @@ impl Importer {
         let keys: Vec<String> = batch.seen.iter().flat_map(|seen| seen.keys.known_by.iter().cloned()).collect();
         let known = self.store.known_keys(&source.id, &keys).await?;
         let all: Vec<Keys> = batch.seen.iter().map(|seen| seen.keys.clone()).collect();
-        let matches = identity::matches(&all, |key| known.get(key).map(|(id, _)| *id));
+        let is_old =
+            |at: usize| batch.seen[at].published().zip(row.fetched_at).is_some_and(|(at, last)| guard::is_old(at, Timestamp(last)));
+        let matches = identity::matches(&all, |key| known.get(key).map(|(id, _)| *id), is_old);
         let before = self.edited(source, &batch, &matches, &known).await?;
         let judged = Judged { held: self.held(row, &batch, &matches).await?, matches };
         let (source, row) = (source.clone(), row.clone());
@@ -93,10 +95,10 @@ impl Importer {
         Ok(self.store.imported_by_number(&numbers).await?.into_iter().map(|kept| (kept.id, kept)).collect())
     }
 
-    /// Which entries the storm guard holds. A feed that brought nothing yet cannot have changed its ways.
+    /// Which entries the storm guard holds. A feed without a baseline cannot have changed its ways, and mails nothing that is old.
     async fn held(&self, row: &SourceRow, batch: &Batch, matches: &[Match]) -> Result<Vec<bool>> {
         let mut held = vec![false; matches.len()];
-        let (Some(_), Some(last)) = (row.changed_at, row.fetched_at) else { return Ok(held) };
+        let (Some(_), Some(last)) = (row.baseline_at, row.fetched_at) else { return Ok(held) };
         let place = |(at, found): (usize, &Match)| match found {
             Match::Known(number) => Some((at, Place::Known(*number))),
             Match::New => Some((at, Place::New(batch.seen[at].published()))),
@@ -215,6 +217,7 @@ fn arrivals(
     now: Timestamp,
 ) -> Arrivals {
     let (mut out, mut order): (Vec<(usize, Arrival)>, Vec<Option<i64>>) = Default::default();
+    let mut twins: Vec<(usize, &Seen)> = Vec::new();
     for (at, (seen, found)) in batch.seen.iter().zip(&judged.matches).enumerate() {
         match found {
             Match::Known(id) => {
@@ -225,12 +228,19 @@ fn arrivals(
                 order.push(None);
                 out.push((at, new_arrival(source, row, batch, seen, known, judged.held[at])));
             }
-            // One article that stands in the feed twice: it is known by the keys of both.
-            Match::Twin(first) => {
-                if let Some((_, arrival)) = out.iter_mut().find(|(place, _)| place == first) {
-                    arrival.keys.extend(seen.keys.known_by.iter().cloned());
-                }
+            Match::Twin(first) => twins.push((*first, seen)),
+        }
+    }
+    // One article that stands in the feed twice: it is known by the keys of both.
+    for (first, twin) in twins {
+        let has_new_key = twin.keys.known_by.iter().any(|key| !known.contains_key(key));
+        match (out.iter_mut().find(|(place, _)| *place == first), &judged.matches[first]) {
+            (Some((_, arrival)), _) => arrival.keys.extend(twin.keys.known_by.iter().cloned()),
+            (None, Match::Known(id)) if has_new_key => {
+                let keys = twin.keys.known_by.clone();
+                out.push((first, Arrival { known: Some(*id), keys, ..arrival(&batch.seen[first]) }));
             }
+            _ => {}
         }
     }
     Arrivals { list: out.into_iter().map(|(_, arrival)| arrival).collect(), order }
@@ -258,7 +268,7 @@ fn known_arrival(
 
 /// The new words of an Article; `None` when they are the old ones.
 fn edited(source: &Source, batch: &Batch, seen: &Seen, kept: &Imported, now: Timestamp) -> Option<String> {
-    let old = Stored::read(&kept.article)?;
+    let old = Stored::read(&kept.article).filter(|_| kept.state != ImportState::Dropped)?;
     let mut new = stored(source, batch, seen, old.id.clone());
     new.corrected = old.corrected;
     // A feed that stops telling a date, or dates everything anew, changes nothing about when an article appeared.
@@ -279,9 +289,9 @@ fn edited(source: &Source, batch: &Batch, seen: &Seen, kept: &Imported, now: Tim
 fn new_arrival(source: &Source, row: &SourceRow, batch: &Batch, seen: &Seen, known: &Known, is_held: bool) -> Arrival {
     let id = match &seen.what {
         What::Entry(entry) => first_id(entry, seen, known),
-        What::Page(_) => seen.url.to_string(),
+        What::Page(_) => identity::short(seen.url.as_str()),
     };
-    let stored = stored(source, batch, seen, id);
+    let mut stored = stored(source, batch, seen, id);
     let unwanted = filter::unwanted(source, &stored.title, &seen.text, stored.language.as_deref());
     let (state, reason) = match (unwanted, is_held) {
         (Some(reason), _) => (ImportState::Dropped, Some(reason)),
@@ -291,8 +301,13 @@ fn new_arrival(source: &Source, row: &SourceRow, batch: &Batch, seen: &Seen, kno
         }
         (None, false) => (ImportState::Kept, None),
     };
-    // A page was named because somebody wants it sent; what stands in a feed at first was there before us.
-    let is_news = row.baseline_at.is_some() || batch.is_page;
+    // A page was named because somebody wants it sent; what stands in a feed at first was there before us, unless it is dated after we first looked.
+    let is_after = || seen.published().zip(row.read_at).is_some_and(|(published, read)| published > Timestamp(read));
+    let is_news = batch.is_page || row.baseline_at.is_some() || is_after();
+    if state == ImportState::Dropped {
+        // Nobody reads it, and its row stays for ever.
+        stored.forget_body();
+    }
     Arrival { state, reason, is_news, article: Some(stored.write()), ..arrival(seen) }
 }
 
@@ -308,8 +323,8 @@ fn stored(source: &Source, batch: &Batch, seen: &Seen, id: String) -> Stored {
 fn first_id(entry: &Entry, seen: &Seen, known: &Known) -> String {
     let is_free = |kind: &str| seen.keys.known_by.iter().any(|key| key.starts_with(kind) && !known.contains_key(key));
     match entry.id.as_deref().map(str::trim) {
-        Some(guid) if is_free("guid ") => guid.to_owned(),
-        _ if is_free("link ") => seen.url.to_string(),
+        Some(guid) if is_free("guid ") => identity::short(guid),
+        _ if is_free("link ") => identity::short(seen.url.as_str()),
         _ => seen.keys.whole.clone(),
     }
 }

@@ -9,7 +9,8 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
-use super::{Importer, Told};
+use super::overview::asked_at;
+use super::{Importer, Told, patience};
 use crate::store::Result;
 use crate::store::sources::SourceRow;
 
@@ -115,12 +116,19 @@ impl Importer {
     /// A look that writes nothing: most find nothing to do.
     async fn is_due(&self) -> Result<bool> {
         let now = self.clock.now();
-        Ok(self.store.next_source_at().await?.is_some_and(|at| at <= now))
+        let put_off = now.plus(self.wait_max());
+        let (next, last) = (self.store.next_source_at().await?, self.store.last_source_at().await?);
+        Ok(next.is_some_and(|at| at <= now) || last.is_some_and(|at| at > put_off))
     }
 
     async fn claim(&self, limit: u32) -> Result<Vec<SourceRow>> {
-        let due = self.store.claim_sources(limit, LEASE, self.clock.now()).await?;
+        let due = self.store.claim_sources(limit, LEASE, self.wait_max(), self.clock.now()).await?;
         Ok(due.into_iter().filter(|row| self.sources.contains_key(&row.id)).collect())
+    }
+
+    /// No Source waits longer, unless a clock was wrong.
+    fn wait_max(&self) -> Duration {
+        patience::wait_max(self.sources.values().map(|source| source.every).max().unwrap_or_default())
     }
 
     fn start(&self, row: SourceRow, busy: &mut Busy, running: &mut JoinSet<(String, Result<()>)>) {
@@ -145,6 +153,5 @@ impl Importer {
 
 /// The host a Source is asked at.
 fn host(row: &SourceRow) -> String {
-    let url = row.moved_to.as_deref().or(row.found.as_deref()).unwrap_or(&row.url);
-    Url::parse(url).ok().and_then(|url| url.host_str().map(str::to_owned)).unwrap_or_default()
+    Url::parse(asked_at(row)).ok().and_then(|url| url.host_str().map(str::to_owned)).unwrap_or_default()
 }

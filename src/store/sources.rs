@@ -62,8 +62,10 @@ pub struct SourceRow {
     pub home: Option<String>,
     /// What the feed says of when not to ask, as `import` keeps it.
     pub rests: Option<String>,
-    /// First fetch that brought entries, in microseconds.
+    /// First fetch that brought entries, in microseconds, and all there were.
     pub baseline_at: Option<i64>,
+    /// First time that a feed was read there, with entries or without.
+    pub read_at: Option<i64>,
     /// Last answer that was no failure.
     pub fetched_at: Option<i64>,
     /// Last that brought something.
@@ -102,6 +104,10 @@ pub struct Asked {
     pub last_modified: Option<String>,
     /// A body was read: the answer's validators take the place of those of before, also when it has none.
     pub has_body: bool,
+    /// How many entries the feed has that was read; nothing where none was.
+    pub entries: Option<usize>,
+    /// Its document ended too early, or was too long: there may be others.
+    pub is_cut: bool,
     /// As it calls itself.
     pub title: Option<String>,
     /// Its page for people.
@@ -120,6 +126,13 @@ pub struct Asked {
     pub gone: bool,
     /// What happened, in words.
     pub said: String,
+}
+
+impl Asked {
+    /// Whether what stands in the feed now is what was there before us. Of one that is cut it is not all, until it brings nothing more.
+    fn is_baseline(&self, arrivals: &Arrivals) -> bool {
+        self.entries.is_some_and(|entries| entries > 0) && (!self.is_cut || arrivals.list.iter().all(|arrival| arrival.known.is_some()))
+    }
 }
 
 /// One request of the past.
@@ -144,7 +157,7 @@ pub struct AskRow {
 /// Requests that are remembered of each Source.
 const ASKS_MAX: u32 = 20;
 
-const COLUMNS: &str = "id, url, kind, found, moved_to, moved_times, etag, last_modified, title, home, rests, baseline_at, fetched_at, changed_at, next_at, failures, state, said";
+const COLUMNS: &str = "id, url, kind, found, moved_to, moved_times, etag, last_modified, title, home, rests, baseline_at, read_at, fetched_at, changed_at, next_at, failures, state, said";
 
 impl Store {
     /// Makes a row for each Source of the configuration, `(id, address)`. One whose address is another is asked anew, without validators; what it brought stays.
@@ -176,9 +189,12 @@ impl Store {
     }
 
     /// Takes up to `limit` Sources whose time has come, the longest waiting first; nobody else is given them for `lease`. One whose worker dies is given
-    /// again then, and not at a restart. The time until then is the proof of whoever has it.
-    pub async fn claim_sources(&self, limit: u32, lease: Duration, now: Timestamp) -> Result<Vec<SourceRow>> {
+    /// again then, and not at a restart. The time until then is the proof of whoever has it. What would wait for more than `wait_max` was put off by a
+    /// clock that was wrong, and is due.
+    pub async fn claim_sources(&self, limit: u32, lease: Duration, wait_max: Duration, now: Timestamp) -> Result<Vec<SourceRow>> {
         let mut tx = self.engine.write().await?;
+        let sql = "UPDATE sources SET next_at = $1 WHERE state = 'active' AND next_at > $2";
+        tx.run(sql, args![now, now.plus(wait_max)]).await?;
         let sql =
             format!("SELECT {COLUMNS} FROM sources WHERE state = 'active' AND next_at <= $1 ORDER BY next_at LIMIT $2{}", tx.claimed());
         let mut due: Vec<SourceRow> = tx.rows(sql, args![now, limit]).await?;
@@ -202,7 +218,16 @@ impl Store {
 
     /// When the next Source is due.
     pub async fn next_source_at(&self) -> Result<Option<Timestamp>> {
-        let sql = "SELECT MIN(next_at) FROM sources WHERE state = 'active'";
+        self.source_at("MIN").await
+    }
+
+    /// When the last one is.
+    pub async fn last_source_at(&self) -> Result<Option<Timestamp>> {
+        self.source_at("MAX").await
+    }
+
+    async fn source_at(&self, which: &str) -> Result<Option<Timestamp>> {
+        let sql = format!("SELECT {which}(next_at) FROM sources WHERE state = 'active'");
         let row: Option<(Option<i64>,)> = self.engine.read().await?.row(sql, args![]).await?;
         Ok(row.and_then(|(at,)| at).map(Timestamp))
     }
@@ -224,7 +249,8 @@ impl Store {
             return Err(StoreError::Fenced);
         }
         let (taken, entries) = keep_arrivals(&mut tx, id, arrivals, now).await?;
-        record(&mut tx, id, asked, entries.as_deref(), taken.is_something(), next_at, now).await?;
+        let change = Change { entries: entries.as_deref(), is_something: taken.is_something(), is_baseline: asked.is_baseline(arrivals) };
+        record(&mut tx, id, asked, &change, next_at, now).await?;
         log(&mut tx, id, asked, &taken, next_at, now).await?;
         tx.commit().await?;
         Ok(taken)
@@ -252,15 +278,17 @@ async fn lend(tx: &mut Tx, source: &mut SourceRow, lease: Duration, now: Timesta
     tx.run("UPDATE sources SET next_at = $2 WHERE id = $1", args![source.id.as_str(), source.next_at]).await.map(|_| ())
 }
 
-async fn record(
-    tx: &mut Tx,
-    id: &str,
-    asked: &Asked,
-    entries: Option<&str>,
-    has_changed: bool,
-    next_at: Timestamp,
-    now: Timestamp,
-) -> Result<()> {
+/// What a fetch changed about its Source.
+struct Change<'a> {
+    /// The numbers of the entries that stand in the feed now.
+    entries: Option<&'a str>,
+    /// It brought something.
+    is_something: bool,
+    /// What it brought was there before us.
+    is_baseline: bool,
+}
+
+async fn record(tx: &mut Tx, id: &str, asked: &Asked, change: &Change<'_>, next_at: Timestamp, now: Timestamp) -> Result<()> {
     let state = if asked.gone { SourceState::Gone } else { SourceState::Active };
     let sql = "UPDATE sources SET
              etag = CASE WHEN $2 = 1 THEN $3 ELSE COALESCE($3, etag) END,
@@ -271,9 +299,11 @@ async fn record(
              failures = CASE WHEN $9 = 1 THEN failures + 1 ELSE 0 END,
              fetched_at = CASE WHEN $9 = 1 THEN fetched_at ELSE $10 END,
              changed_at = CASE WHEN $11 = 1 THEN $10 ELSE changed_at END,
-             baseline_at = CASE WHEN $2 = 1 AND $9 = 0 THEN COALESCE(baseline_at, $10) ELSE baseline_at END,
-             next_at = $12, said = $13, state = CASE WHEN state = 'active' THEN $14 ELSE state END, rests = COALESCE($15, rests), kind = COALESCE($16, kind),
-             entries = COALESCE($17, entries)
+             baseline_at = CASE WHEN $18 = 1 THEN COALESCE(baseline_at, $10) ELSE baseline_at END,
+             read_at = CASE WHEN $19 = 1 THEN COALESCE(read_at, $10) ELSE read_at END,
+             next_at = $12, said = $13, rests = COALESCE($15, rests), kind = COALESCE($16, kind),
+             entries = COALESCE($17, entries),
+             state = CASE WHEN state = 'active' OR state = 'gone' AND $9 = 0 THEN $14 ELSE state END
          WHERE id = $1";
     let (etag, last_modified, title) = (asked.etag.as_deref(), asked.last_modified.as_deref(), asked.title.as_deref());
     let (home, found, moved_to) = (asked.home.as_deref(), asked.found.as_deref(), asked.moved_to.as_deref());
@@ -289,13 +319,15 @@ async fn record(
         moved_to,
         asked.failed,
         now,
-        has_changed,
+        change.is_something,
         next_at,
         said,
         state.word(),
         asked.rests.as_deref(),
         asked.kind,
-        entries
+        change.entries,
+        change.is_baseline,
+        asked.entries.is_some()
     ];
     tx.run(sql, args).await.map(|_| ())
 }

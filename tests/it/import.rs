@@ -6,6 +6,7 @@ mod corpora;
 mod dates;
 mod hostile;
 mod identity;
+mod kept;
 mod month;
 mod mutations;
 mod opml;

@@ -84,6 +84,11 @@ impl Scene {
         self.now.fetch_max(at.0, Ordering::Relaxed);
     }
 
+    /// The clock was wrong, and is set back.
+    pub fn set_back(&self, at: Timestamp) {
+        self.now.store(at.0, Ordering::Relaxed);
+    }
+
     /// Asks all Sources that are due.
     pub async fn ask(&self) -> usize {
         self.importer.ask_due(&CancellationToken::new()).await.unwrap()

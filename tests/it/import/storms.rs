@@ -62,11 +62,12 @@ async fn a_storm_without_dates_is_held_though_one_entry_is_known_still_and_six_n
 }
 
 #[tokio::test]
-async fn the_first_entries_of_a_feed_that_was_empty_are_news() {
+async fn the_first_entries_of_a_feed_that_was_empty_are_its_baseline_and_not_held() {
     let (scene, shown) = quay().await;
     for (entries, kept) in [("", 0), ("", 0), ("abcdef", 6), ("ghijklabcdef", 12)] {
         assert_eq!(fetched(&scene, &shown, entries).await, (kept, 0), "{entries}");
     }
     let all = scene.store.imported(i64::MAX, 100).await.unwrap();
-    assert!(all.iter().all(|entry| entry.is_news), "a feed that was read empty has no baseline but that");
+    let news: Vec<bool> = all.iter().rev().map(|entry| entry.is_news).collect();
+    assert_eq!(news, [[false; 6], [true; 6]].concat(), "what stands there first has no date that tells it came after us");
 }
