@@ -129,9 +129,12 @@ pub struct Asked {
 }
 
 impl Asked {
-    /// Whether what stands in the feed now is what was there before us. Of one that is cut it is not all, until it brings nothing more.
-    fn is_baseline(&self, arrivals: &Arrivals) -> bool {
-        self.entries.is_some_and(|entries| entries > 0) && (!self.is_cut || arrivals.list.iter().all(|arrival| arrival.known.is_some()))
+    /// Whether what stands in the feed now is what was there before us. Of one that is cut it is not all, until it brings nothing more, or for so long that
+    /// it is always cut.
+    fn is_baseline(&self, row: &SourceRow, arrivals: &Arrivals, now: Timestamp) -> bool {
+        let is_always_cut = || row.read_at.is_some_and(|read| now.since(Timestamp(read)) > CUT_MAX);
+        let is_all = !self.is_cut || arrivals.list.iter().all(|arrival| arrival.known.is_some()) || is_always_cut();
+        self.entries.is_some_and(|entries| entries > 0) && is_all
     }
 }
 
@@ -154,6 +157,8 @@ pub struct AskRow {
     pub next_at: i64,
 }
 
+/// A feed that is cut is waited for so long to show itself whole.
+const CUT_MAX: Duration = Duration::from_secs(7 * 24 * 3_600);
 /// Requests that are remembered of each Source.
 const ASKS_MAX: u32 = 20;
 
@@ -249,7 +254,8 @@ impl Store {
             return Err(StoreError::Fenced);
         }
         let (taken, entries) = keep_arrivals(&mut tx, id, arrivals, now).await?;
-        let change = Change { entries: entries.as_deref(), is_something: taken.is_something(), is_baseline: asked.is_baseline(arrivals) };
+        let change =
+            Change { entries: entries.as_deref(), is_something: taken.is_something(), is_baseline: asked.is_baseline(row, arrivals, now) };
         record(&mut tx, id, asked, &change, next_at, now).await?;
         log(&mut tx, id, asked, &taken, next_at, now).await?;
         tx.commit().await?;

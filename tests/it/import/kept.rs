@@ -127,6 +127,14 @@ async fn a_feed_that_is_always_cut_off_has_news_once_it_brings_nothing_more() {
     let more = [items("b", 1), all].concat();
     assert_eq!(quay.fetched(cut(&more)).await, Taken { new: 1, ..Taken::default() });
     assert_eq!(quay.news().await, ["b1"]);
+
+    let quay = Quay::new("").await;
+    let mut all = items("a", 9);
+    for day in (0..14).step_by(2) {
+        all.insert(0, item(&format!("day{day}")));
+        quay.fetched(cut(&all)).await;
+    }
+    assert_eq!(quay.news().await, ["day10", "day12"], "one that brings something at every fetch is not waited for longer than a week");
 }
 
 /// Letters that no database packs into few.
