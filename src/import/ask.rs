@@ -6,13 +6,13 @@ use std::time::Duration;
 use url::Url;
 
 use super::article::is_web;
-use super::overview::{Way, asked_at, way};
+use super::overview::asked_at;
 use super::patience::Wishes;
 use super::reader::Feed;
 use super::robots::Robots;
 use super::{Importer, pages, reader};
 use crate::fetch::{HeaderMap, HeaderName, HeaderValue, Response};
-use crate::model::source::{Source, SourceKind};
+use crate::model::source::{Source, SourceKind, Way};
 use crate::store::sources::{Asked, SourceRow};
 
 /// How long a robots.txt is good (RFC 9309, section 2.4).
@@ -55,7 +55,7 @@ pub(super) struct Answer {
 impl Importer {
     /// Asks a Source, and the feed its page names where it is one.
     pub(super) async fn request(&self, source: &Source, row: &SourceRow) -> Answer {
-        let way = way(row);
+        let way = row.addresses().way();
         let url = Url::parse(asked_at(row)).unwrap_or_else(|_| source.url.clone());
         // Validators are of where it was; another address knows nothing of them.
         let anew = SourceRow { etag: None, last_modified: None, ..row.clone() };
@@ -127,7 +127,7 @@ impl Importer {
         // What was a feed stays one: a page in its place is that of a domain which ended, and nobody asked for it to be mailed.
         let is_feed = row.found.is_some() || row.kind.as_deref() == Some(FEED);
         // The page that named it may name another.
-        let may_name = !is_feed || row.found.is_some() && way(row) == Way::Back;
+        let may_name = !is_feed || row.found.is_some() && row.addresses().way() == Way::Back;
         let kind = source.kind;
         let read = tokio::task::spawn_blocking(move || read(kind, is_feed, may_name, &response)).await;
         match read.unwrap_or_else(|_| Read::Wrong(UNREADABLE.to_owned())) {
@@ -165,7 +165,8 @@ impl Importer {
         }
     }
 
-    /// The feed that a page names, asked at once: the page itself is of no use.
+    /// The feed that a page names, asked at once: the page itself is of no use. The feed may be at another host, and is asked there like a redirect, which
+    /// claims no host. From then on its host is the feed's.
     async fn named(&self, source: &Source, row: &SourceRow, feed: Url, page: Asked) -> Answer {
         let fresh = SourceRow { found: Some(feed.to_string()), etag: None, last_modified: None, failures: 0, ..row.clone() };
         let mut answer = match self.get(&feed, &fresh).await {
@@ -199,6 +200,7 @@ impl Importer {
         (!robots.allows(PRODUCT, path)).then(|| format!("{site}/robots.txt does not allow it"))
     }
 
+    /// Asked at the host of the page, while that is claimed for the page itself.
     async fn robots_of(&self, page: &Url) -> Robots {
         let Ok(url) = page.join("/robots.txt") else { return Robots::unreachable() };
         match self.fetch.get(&url).await {

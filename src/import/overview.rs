@@ -73,40 +73,9 @@ fn called(source: &Source, row: SourceRow) -> SourceRow {
     SourceRow { title: source.title.clone().or(row.title), ..row }
 }
 
-/// Answers in a row that must say the same new address before we ask there.
-const MOVED_TIMES: i64 = 3;
-/// Failures in a row after which the address of config.toml is tried again, in turn with the other: either may be what answers first.
-const MOVED_FAILURES: i64 = 5;
-
-/// Why a Source is asked where it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Way {
-    /// It is the address of config.toml, or the feed that its page names.
-    Usual,
-    /// It says that it is there for good.
-    Moved,
-    /// Where it was found, or has moved to, nothing answers any more: it is the turn of the address of config.toml.
-    Back,
-}
-
-/// Why a Source is asked where it is.
-pub(super) fn way(row: &SourceRow) -> Way {
-    let is_moved = row.moved_to.is_some() && row.moved_times >= MOVED_TIMES;
-    match (is_moved || row.found.is_some()) && row.failures >= MOVED_FAILURES && (row.failures - MOVED_FAILURES) % 2 == 0 {
-        true => Way::Back,
-        false if is_moved => Way::Moved,
-        false => Way::Usual,
-    }
-}
-
 /// The address a Source is really asked at.
 pub fn asked_at(row: &SourceRow) -> &str {
-    let other = match way(row) {
-        Way::Usual => &row.found,
-        Way::Moved => &row.moved_to,
-        Way::Back => &None,
-    };
-    other.as_deref().unwrap_or(&row.url)
+    row.addresses().asked()
 }
 
 /// How a Source stands, in words.

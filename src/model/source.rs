@@ -4,6 +4,67 @@ use std::time::Duration;
 
 use url::Url;
 
+/// Answers in a row that must say the same new address before we ask there.
+const MOVED_TIMES: i64 = 3;
+/// Failures in a row after which the address of config.toml is tried again, in turn with the other: either may be what answers first.
+const MOVED_FAILURES: i64 = 5;
+
+/// The addresses a Source has, of which it is asked at one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Addresses<'a> {
+    /// As config.toml has it.
+    pub url: &'a str,
+    /// The feed that the page there names.
+    pub found: Option<&'a str>,
+    /// Where it says it is for good.
+    pub moved_to: Option<&'a str>,
+    /// In so many answers in a row.
+    pub moved_times: i64,
+    /// Of its requests, in a row.
+    pub failures: i64,
+}
+
+/// Why a Source is asked where it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// It is the address of config.toml, or the feed that its page names.
+    Usual,
+    /// It says that it is there for good.
+    Moved,
+    /// Where it was found, or has moved to, nothing answers any more: it is the turn of the address of config.toml.
+    Back,
+}
+
+impl<'a> Addresses<'a> {
+    /// Why it is asked where it is.
+    pub const fn way(&self) -> Way {
+        let is_moved = self.moved_to.is_some() && self.moved_times >= MOVED_TIMES;
+        let is_elsewhere = is_moved || self.found.is_some();
+        if is_elsewhere && self.failures >= MOVED_FAILURES && (self.failures - MOVED_FAILURES) % 2 == 0 {
+            Way::Back
+        } else if is_moved {
+            Way::Moved
+        } else {
+            Way::Usual
+        }
+    }
+
+    /// Where it is asked.
+    pub fn asked(&self) -> &'a str {
+        let other = match self.way() {
+            Way::Usual => self.found,
+            Way::Moved => self.moved_to,
+            Way::Back => None,
+        };
+        other.unwrap_or(self.url)
+    }
+
+    /// The host of that, without its port.
+    pub fn host(&self) -> String {
+        Url::parse(self.asked()).ok().and_then(|url| url.host_str().map(str::to_owned)).unwrap_or_default()
+    }
+}
+
 /// What stands at a Source's address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum SourceKind {

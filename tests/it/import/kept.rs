@@ -3,8 +3,8 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use postrider::import::Stored;
 use postrider::import::identity::{Facts, keys};
+use postrider::import::{Stored, Told};
 use postrider::model::Timestamp;
 use postrider::store::imported::{ImportState, Imported, Taken};
 use postrider::store::sources::{SourceRow, SourceState};
@@ -65,15 +65,14 @@ impl Quay {
     async fn fetched(&self, shown: impl Into<Vec<u8>>) -> Taken {
         *self.shown.lock().unwrap() = Answer::ok(shown);
         self.scene.pass(2 * DAY);
-        let told = self.scene.importer.ask_now("quay").await.unwrap().unwrap();
+        let told = asked(&self.scene, "quay").await;
         assert!(!told.asked.failed, "{told:?}");
         told.taken
     }
 
     /// What may be mailed, by its titles, the oldest first.
     async fn news(&self) -> Vec<String> {
-        let all = self.scene.store.imported(i64::MAX, 1_000).await.unwrap();
-        all.iter().rev().filter(|entry| entry.is_news).map(|entry| stored(entry).title).collect()
+        all(&self.scene).await.iter().filter(|entry| entry.is_news).map(|entry| stored(entry).title).collect()
     }
 
     async fn row(&self) -> SourceRow {
@@ -83,6 +82,19 @@ impl Quay {
 
 fn stored(entry: &Imported) -> Stored {
     Stored::read(&entry.article).unwrap()
+}
+
+/// One Source is asked by hand.
+async fn asked(scene: &Scene, id: &str) -> Told {
+    scene.importer.ask_these(vec![row(scene, id).await]).recv().await.unwrap().unwrap()
+}
+
+/// All that is kept, the oldest first.
+async fn all(scene: &Scene) -> Vec<Imported> {
+    let of = async |is_news: bool| scene.store.imported(is_news, None, 1_000).await.unwrap();
+    let mut all = [of(false).await, of(true).await].concat();
+    all.sort_by_key(|entry| entry.id);
+    all
 }
 
 async fn row(scene: &Scene, id: &str) -> SourceRow {
@@ -158,8 +170,8 @@ async fn a_guid_and_a_link_of_any_length_stop_no_source() {
     };
     assert_eq!(quay.fetched(long(&said("long"))).await, Taken { new: 2, ..Taken::default() });
     assert_eq!(quay.fetched(long(&said("edited"))).await, Taken { changed: 1, ..Taken::default() }, "they are known");
-    for entry in quay.scene.store.imported(i64::MAX, 2).await.unwrap() {
-        let id = stored(&entry).id;
+    for entry in &all(&quay.scene).await[3..] {
+        let id = stored(entry).id;
         assert!(id.starts_with("sha256:") && id.len() < 100, "the id of an article is kept in indexes, too: {id}");
     }
 }
@@ -175,7 +187,7 @@ async fn a_feed_that_shows_one_thing_a_day_under_one_title_and_address_has_news_
     assert_eq!(quay.news().await.len(), 3, "all but the first");
     let edited = entry("day4", "http://quay.example.org/table", "Table of tides", &said("day4, corrected"), "");
     assert_eq!(quay.fetched(feed(&[edited])).await, Taken { changed: 1, ..Taken::default() });
-    let newest = quay.scene.store.imported(i64::MAX, 1).await.unwrap().remove(0);
+    let newest = all(&quay.scene).await.pop().unwrap();
     assert!(stored(&newest).text.contains("corrected"), "the last one was edited, and none before it");
 }
 
@@ -202,7 +214,7 @@ async fn what_was_held_and_came_from_elsewhere_meanwhile_is_not_mailed_again_whe
     let fetched = async |id: &str, items: &[String]| {
         shown.lock().unwrap()[usize::from(id == "b")] = feed(items);
         scene.pass(2 * DAY);
-        scene.importer.ask_now(id).await.unwrap().unwrap().taken
+        asked(&scene, id).await.taken
     };
     fetched("a", &items("a", 8)).await;
     fetched("b", &items("b", 8)).await;
@@ -266,7 +278,7 @@ async fn a_feed_that_was_found_and_has_gone_is_looked_for_again_on_its_page() {
     let lost = ask(6).await;
     assert_eq!(lost.failures, 6, "a page that names no feed any more is no article: {lost:?}");
     assert_eq!(scene.web.hits().last().unwrap().path, "/", "{lost:?}");
-    assert_eq!(scene.store.imported(i64::MAX, 100).await.unwrap().len(), 5, "the entries of the feed, each once");
+    assert_eq!(all(&scene).await.len(), 5, "the entries of the feed, each once");
     assert_eq!(ask(1).await.failures, 7);
     assert_eq!(scene.web.hits().last().unwrap().path, "/two.xml", "it may be what answers again first");
     *named.lock().unwrap() = Some("/three.xml");
@@ -305,7 +317,7 @@ async fn a_source_that_was_gone_and_answers_again_is_asked_in_its_turn() {
     assert_eq!(quay.row().await.standing().unwrap(), SourceState::Gone);
     quay.scene.pass(2 * DAY);
     assert_eq!(quay.scene.ask().await, 0, "who is gone is not asked");
-    assert!(quay.scene.importer.ask_now("quay").await.unwrap().unwrap().asked.gone, "by hand it is, and is gone still");
+    assert!(asked(&quay.scene, "quay").await.asked.gone, "by hand it is, and is gone still");
     assert_eq!(quay.row().await.standing().unwrap(), SourceState::Gone);
     quay.fetched(feed(&items("a", 2))).await;
     assert_eq!(quay.row().await.standing().unwrap(), SourceState::Active, "it answered");

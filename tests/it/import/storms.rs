@@ -67,7 +67,6 @@ async fn the_first_entries_of_a_feed_that_was_empty_are_its_baseline_and_not_hel
     for (entries, kept) in [("", 0), ("", 0), ("abcdef", 6), ("ghijklabcdef", 12)] {
         assert_eq!(fetched(&scene, &shown, entries).await, (kept, 0), "{entries}");
     }
-    let all = scene.store.imported(i64::MAX, 100).await.unwrap();
-    let news: Vec<bool> = all.iter().rev().map(|entry| entry.is_news).collect();
-    assert_eq!(news, [[false; 6], [true; 6]].concat(), "what stands there first has no date that tells it came after us");
+    let of = async |is_news: bool| scene.store.imported(is_news, None, 100).await.unwrap().len();
+    assert_eq!((of(false).await, of(true).await), (6, 6), "what stands there first has no date that tells it came after us");
 }
