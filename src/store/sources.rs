@@ -1,6 +1,7 @@
 //! Sources: when each is asked, what it said of itself, and what happened last.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use super::hosts::{self, Lent, PLACED, Placed};
 use super::imported::{Arrivals, Taken, keep_arrivals};
