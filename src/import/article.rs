@@ -6,6 +6,7 @@ use chrono::{DateTime, FixedOffset, SecondsFormat};
 use url::Url;
 
 use super::ask::FEED;
+use super::controls;
 use super::overview::asked_at;
 use super::pages::{self, Page, Profile, Rules};
 use super::reader::{Entry, Feed, plain_text};
@@ -242,7 +243,7 @@ fn first_paragraph(text: &str) -> String {
 }
 
 fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
+    controls::without(text.split_whitespace().collect::<Vec<_>>().join(" "))
 }
 
 /// Cuts before the word that would make it too long.

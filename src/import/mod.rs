@@ -6,6 +6,7 @@
 
 pub mod article;
 mod ask;
+mod controls;
 mod filter;
 pub mod guard;
 pub mod identity;

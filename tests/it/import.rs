@@ -3,6 +3,7 @@
 mod broken;
 mod commands;
 mod corpora;
+mod costs;
 mod dates;
 mod hostile;
 mod identity;

@@ -90,7 +90,7 @@ pub fn extract(html: &[u8], content_type: Option<&str>, base: Option<&Url>) -> R
     if flat::is_flat(&source, content_type) {
         return extract_flat(&source, base);
     }
-    let doc = Document::from(bounds::tame(&source)?);
+    let doc = bounds::page(&source)?;
     drop(source);
     split::long_texts(&doc.root());
     if let Some(text) = flat_body(&doc) {
