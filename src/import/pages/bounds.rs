@@ -416,7 +416,10 @@ mod tests {
         }
         assert!(page(&html(10)).is_ok() && fragment(&html(10)).is_ok(), "an old page with a name left open is read");
         let attributes: String = (0..100).map(|n| format!(" a{n}=1")).collect();
-        assert!(tamed(&format!("<A{attributes}>")).ends_with(" a15=1>") && tamed(&format!("<b{attributes}>")).ends_with(" a15=1>"));
+        for tag in ["A", "b"] {
+            let tamed = tamed(&format!("<{tag}{attributes}>"));
+            assert!(tamed.contains(" a15=1") && !tamed.contains(" a16=1"), "{tamed}");
+        }
     }
 
     #[test]

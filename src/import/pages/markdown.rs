@@ -187,15 +187,15 @@ fn definitions(node: &NodeRef<'_>, out: &mut Vec<String>) {
     for child in node.element_children() {
         if child.has_name("dt") {
             let text = Inline::of_children(&child).line();
-            let bold = text.starts_with("**") || text.is_empty();
-            out.push(if bold { text } else { format!("**{text}**") });
+            if !text.is_empty() {
+                out.push(if text.starts_with("**") { text } else { format!("**{text}**") });
+            }
         } else if child.has_name("div") {
             definitions(&child, out);
         } else {
             out.extend(blocks(&child));
         }
     }
-    out.retain(|block| !block.is_empty());
 }
 
 fn table(node: &NodeRef<'_>, out: &mut Vec<String>) {
@@ -335,6 +335,13 @@ mod tests {
         assert_eq!(widest, Some("999999. ".len() * NESTED_MAX), "{nested}");
         let quoted = of(&format!("{}x", "<blockquote>".repeat(60)));
         assert_eq!(quoted, format!("{}x", "> ".repeat(NESTED_MAX)));
+    }
+
+    /// Each list of definitions would look at all that was written before it: minutes.
+    #[test]
+    fn sixty_thousand_lists_of_definitions_take_no_time() {
+        let text = of(&"<p>x</p><dl><dt></dt><dd>y</dd></dl>".repeat(60_000));
+        assert_eq!(text.len(), "x\n\ny\n\n".len() * 60_000 - "\n\n".len());
     }
 
     #[test]

@@ -159,11 +159,12 @@ async fn a_redirect_to_an_address_of_many_kilobytes_is_refused_in_words() {
 
 #[test]
 fn a_page_with_a_long_base_and_many_links_stays_small() {
-    let links = "<img src=a><a href=b>b</a> ".repeat(5_000);
+    let pictures = "<img src=a> ".repeat(5_000);
     for length in [16_000, 2_000] {
-        let page = extract(&format!("<base href='https://example.com/{}/'>", "x".repeat(length)), &format!("<p>{links}</p>"));
+        let page = extract(&format!("<base href='https://example.com/{}/'>", "x".repeat(length)), &pictures);
         let bytes = [&page.html, &page.text, &page.markdown].map(String::len);
-        assert!(bytes.iter().all(|bytes| *bytes < 5_000_000), "{} bytes became {bytes:?}", links.len());
+        assert!(bytes.iter().all(|bytes| *bytes < 5_000_000), "{} bytes became {bytes:?}", pictures.len());
+        assert!(page.html.contains("<img"), "the first pictures have an address");
     }
     let page = extract("<base href='/deep/'>", "<p><a href=b>b</a></p>");
     assert!(page.html.contains("href=\"https://example.com/deep/b\""), "an honest base holds: {}", page.html);
