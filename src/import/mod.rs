@@ -34,7 +34,7 @@ use crate::model::source::Source;
 use crate::model::{Clock, Timestamp};
 use crate::store::hosts::Lent;
 use crate::store::imported::{Arrivals, Taken};
-use crate::store::sources::{Asked, SourceRow};
+use crate::store::sources::Asked;
 use crate::store::{Result, Store, StoreError};
 
 /// What each site allows, and when it said so.
