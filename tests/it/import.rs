@@ -5,6 +5,8 @@ mod commands;
 mod corpora;
 mod costs;
 mod dates;
+mod documented;
+mod editors;
 mod hostile;
 mod hosts;
 mod identity;
