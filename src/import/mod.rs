@@ -6,6 +6,8 @@
 
 pub mod article;
 mod ask;
+mod body;
+mod brief;
 mod filter;
 pub mod guard;
 pub mod identity;

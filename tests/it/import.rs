@@ -13,5 +13,6 @@ mod pages;
 mod patience;
 mod reader;
 mod scene;
+mod shown;
 mod storms;
 mod turns;
