@@ -151,7 +151,8 @@ async fn fetch(context: &Context, app: &App, ids: &[String]) -> Result<Exit, Fai
         }
         told.push(one);
     }
-    let failed = told.iter().any(|one| one.asked.failed);
+    let failed = told.iter().any(|one| one.asked.failed && !one.is_put_off);
+    let is_put_off = told.iter().any(|one| one.is_put_off);
     if context.out.json {
         let all = told.iter().map(|one| {
             serde_json::json!({"source": one.source, "url": one.asked.url, "status": one.asked.status, "failed": one.asked.failed,
@@ -159,7 +160,12 @@ async fn fetch(context: &Context, app: &App, ids: &[String]) -> Result<Exit, Fai
         });
         context.out.data(&all.collect::<Vec<_>>());
     }
-    Ok(if failed { Exit::Remote } else { Exit::Done })
+    Ok(match (failed, is_put_off) {
+        (true, _) => Exit::Remote,
+        // Nobody is to blame: another process of ours was asking.
+        (false, true) => Exit::Problems,
+        (false, false) => Exit::Done,
+    })
 }
 
 async fn approve(context: &Context, app: &App, id: &str, no_mail: bool, drop: bool) -> Result<Exit, Failure> {

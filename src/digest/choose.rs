@@ -6,17 +6,16 @@
 //!    wait for the next Issue.
 //!
 //! The archive is what was there before the first Issue: that one takes the newest up to the limit, and what is older is never mailed. From
-//! then on everything at least as new as that is due, however late it comes, and everything that is news of a Source.
+//! then on everything at least as new as that is due, however late it comes, and whatever a Source brings after the first Issue was made.
 
 use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use super::pages::pages;
 use crate::config::Config;
 use crate::model::article::OWN;
 use crate::model::digest::Order;
-use crate::model::{Article, Digest, Library, Timestamp};
+use crate::model::{Article, Digest, Library, Timestamp, own_pages};
 use crate::store::carried::{Beginning, Remembered};
 
 /// The first Issue looks at so many of the newest at most, where quotas keep it from being full: the rest is the archive, too.
@@ -59,7 +58,7 @@ pub fn choose(config: &Config, digest: &Digest, library: &Library, past: &Past, 
         library.all().iter().filter(|article| past.over.contains(&article.id.0)).for_each(|article| shelf.keep_pages(article));
     }
     let open: Vec<&Arc<Article>> = candidates(digest, library, now).filter(|article| !past.over.contains(&article.id.0)).collect();
-    let beginning = past.beginning.unwrap_or_else(|| begin(library, past, &open, &shelf));
+    let beginning = past.beginning.unwrap_or_else(|| begin(library, past, &open, &shelf, now));
     let mut due: Vec<&Arc<Article>> = open.into_iter().filter(|article| is_after(beginning, article)).collect();
     Ranking::new(config, digest).sort(&mut due, |article| article);
     due.iter().for_each(|article| shelf.offer(article));
@@ -78,11 +77,13 @@ pub(super) fn candidates<'a>(digest: &'a Digest, library: &'a Library, now: Time
 
 /// Whether an Article is no part of the archive.
 pub(super) fn is_after(beginning: Beginning, article: &Article) -> bool {
-    article.published_at() >= if article.origin.is_none() { beginning.own } else { beginning.imported }
+    let is_younger = article.published_at() >= beginning.own;
+    // What came since is news, whatever its date.
+    is_younger || article.origin.as_ref().is_some_and(|origin| origin.seen_at.is_none_or(|seen| seen > beginning.imported))
 }
 
 /// Where a Digest begins that has no beginning yet, with `open` from the newest.
-fn begin(library: &Library, past: &Past, open: &[&Arc<Article>], shelf: &Shelf<'_>) -> Beginning {
+fn begin(library: &Library, past: &Past, open: &[&Arc<Article>], shelf: &Shelf<'_>, now: Timestamp) -> Beginning {
     let always = Timestamp(i64::MIN);
     if !past.over.is_empty() {
         let carried = library.all().iter().filter(|article| past.over.contains(&article.id.0));
@@ -91,7 +92,7 @@ fn begin(library: &Library, past: &Past, open: &[&Arc<Article>], shelf: &Shelf<'
     let (mut trial, mut oldest) = (shelf.clone(), always);
     for (looked_at, article) in open.iter().enumerate() {
         if trial.is_full() || looked_at == FIRST_LOOK {
-            return Beginning { own: oldest, imported: oldest };
+            return Beginning { own: oldest, imported: now };
         }
         trial.offer(article);
         oldest = article.published_at();
@@ -141,11 +142,11 @@ impl<'a> Shelf<'a> {
     /// Whether the page was carried. What tells the entries of one Source apart is their identity there: many feeds link all of them to one page.
     fn is_repeat(&self, article: &Article) -> bool {
         let is_same = |source: &String| source != article.source() || source == OWN;
-        pages(article).iter().any(|page| self.pages.get(page).is_some_and(is_same))
+        own_pages(article).iter().any(|page| self.pages.get(page).is_some_and(is_same))
     }
 
     fn keep_pages(&mut self, article: &Article) {
-        for page in pages(article) {
+        for page in own_pages(article) {
             if !self.pages.contains_key(&page) {
                 self.kept.push((page.clone(), article.source().to_owned()));
                 self.pages.insert(page, article.source().to_owned());
@@ -212,7 +213,7 @@ fn fits(digest: &Digest, article: &Article) -> bool {
     !article.mail.skip_email
         && any(&digest.tags, &article.tags)
         && any(&digest.authors, &article.authors)
-        && (digest.sources.is_empty() || digest.sources.iter().any(|wanted| wanted == article.source()))
+        && (digest.sources.is_empty() || digest.sources.iter().any(|wanted| article.is_of(wanted)))
 }
 
 /// Tags and names are the same in any case.

@@ -4,7 +4,6 @@
 //! sent is refused before a row is written. Nothing here writes: the caller hands the draft to the store.
 
 mod choose;
-mod pages;
 mod plan;
 mod sections;
 

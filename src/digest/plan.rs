@@ -5,11 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::choose::{Chosen, Ranking, candidates, is_after};
-use super::pages::pages;
 use super::{Choice, Past, choose};
 use crate::config::Config;
 use crate::model::edition::{Carried, SHARE_MAX};
-use crate::model::{Article, Digest, Edition, Library, ListId, Rhythm, Timestamp};
+use crate::model::{Article, Digest, Edition, Library, ListId, Rhythm, Timestamp, own_pages};
 use crate::store::carried::Remembered;
 use crate::store::{Result, Store};
 
@@ -89,7 +88,7 @@ async fn past(store: &Store, digest: &Digest, library: &Library, now: Timestamp)
     let ids: Vec<String> = found.iter().map(|article| article.id.0.clone()).collect();
     let over = store.already_in(&digest.id, &ids).await?;
     let open = found.into_iter().filter(|article| !over.contains(&article.id.0));
-    let wanted: Vec<String> = open.flat_map(|article| pages(article)).collect();
+    let wanted: Vec<String> = open.flat_map(|article| own_pages(article)).collect();
     let pages = store.pages_in(&digest.id, &wanted).await?;
     Ok(Past { over, pages, beginning: Some(beginning) })
 }

@@ -166,11 +166,10 @@ fn description(site: &Site) -> String {
 fn takes(feed: &Feed, entry: &Entry) -> bool {
     let same = |a: &String, b: &String| a.to_lowercase() == b.to_lowercase();
     let any = |wanted: &[String], has: &[String]| wanted.is_empty() || wanted.iter().any(|w| has.iter().any(|h| same(w, h)));
-    let source = entry.origin.as_ref().map_or("own", |origin| origin.source.as_str());
     !entry.article.mail.skip_feed
         && any(&feed.tags, &entry.tags)
         && any(&feed.authors, &entry.authors)
-        && (feed.sources.is_empty() || feed.sources.iter().any(|wanted| wanted == source))
+        && (feed.sources.is_empty() || feed.sources.iter().any(|wanted| entry.article.is_of(wanted)))
 }
 
 /// The archive documents as ranges of `entries` (newest first), oldest document first. They are filled from the oldest entry on

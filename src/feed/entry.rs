@@ -89,10 +89,10 @@ fn entry(site: &Site, article: &Arc<Article>, now: Timestamp) -> Entry {
         files: files(article, picture.as_ref()),
         picture,
         origin: article.origin.as_ref().map(|origin| Origin {
-            source: origin.source.clone(),
             title: Some(line(&origin.title)).filter(|title| !title.is_empty()).unwrap_or_else(|| origin.source.clone()),
             url: uri(&origin.url, None).unwrap_or_else(|| url.clone()),
             feed: origin.feed.as_deref().and_then(|feed| uri(feed, None)),
+            ..origin.clone()
         }),
         url,
         article: Arc::clone(article),
@@ -198,8 +198,8 @@ pub(super) fn media_type(path: &str) -> Option<&'static str> {
 
 /// A source's own id when it is an address, so that readers of both feeds see the entry once; else one made of it.
 fn foreign_id(site: &Site, article: &Article) -> String {
-    let prefix = article.origin.as_ref().map(|origin| format!("{}:", origin.source)).unwrap_or_default();
-    let id = article.id.0.strip_prefix(&prefix).unwrap_or(&article.id.0);
+    // The Source that had it first, which need not be the one that shows it now.
+    let id = article.id.0.split_once(':').map_or(article.id.0.as_str(), |(_, id)| id);
     let known = ["http:", "https:", "tag:", "urn:"].iter().any(|scheme| id.starts_with(scheme));
     let fits = id.bytes().all(|b| b.is_ascii_alphanumeric() || b";/?:@&=+$.-_!~*'()%,#".contains(&b));
     if known && fits && Url::parse(id).is_ok() { id.to_owned() } else { tag_id(site, &article.id.0) }

@@ -140,6 +140,8 @@ impl Stored {
                 title,
                 url: row.home.clone().unwrap_or_else(|| source.url.to_string()),
                 feed: (row.kind.as_deref() == Some(FEED)).then(|| asked_at(row).to_owned()),
+                also: Vec::new(),
+                seen_at: Some(kept.seen_at),
             }),
             summary: self.summary,
             html: self.html,

@@ -14,10 +14,6 @@ use crate::fetch::{HeaderMap, HeaderName, HeaderValue, Response};
 use crate::model::source::{Source, SourceKind};
 use crate::store::sources::{Asked, SourceRow};
 
-/// Answers in a row that must say the same new address before we ask there.
-const MOVED_TIMES: i64 = 3;
-/// Failures in a row after which the address of config.toml is tried again.
-const MOVED_FAILURES: i64 = 5;
 /// How long a robots.txt is good (RFC 9309, section 2.4).
 const ROBOTS_KEPT: Duration = Duration::from_secs(24 * 3_600);
 /// The word the store keeps for a feed.
@@ -156,7 +152,8 @@ impl Importer {
         }
     }
 
-    /// The feed that a page names, asked at once: the page itself is of no use.
+    /// The feed that a page names, asked at once: the page itself is of no use. The feed may be at another host, and is asked there like a redirect, which
+    /// claims no host. From then on its host is the feed's.
     async fn named(&self, source: &Source, row: &SourceRow, feed: Url, page: Asked) -> Answer {
         let fresh = SourceRow { found: Some(feed.to_string()), etag: None, last_modified: None, ..row.clone() };
         let mut answer = match self.get(&feed, &fresh).await {
@@ -190,6 +187,7 @@ impl Importer {
         (!robots.allows(PRODUCT, path)).then(|| format!("{site}/robots.txt does not allow it"))
     }
 
+    /// Asked at the host of the page, while that is claimed for the page itself.
     async fn robots_of(&self, page: &Url) -> Robots {
         let Ok(url) = page.join("/robots.txt") else { return Robots::unreachable() };
         match self.fetch.get(&url).await {
@@ -202,10 +200,8 @@ impl Importer {
 
 /// Where to ask, and whether that is where it moved to.
 fn address(source: &Source, row: &SourceRow) -> (Url, bool) {
-    let parse = |text: &Option<String>| text.as_deref().and_then(|text| Url::parse(text).ok());
-    let moved = parse(&row.moved_to).filter(|_| row.moved_times >= MOVED_TIMES && row.failures < MOVED_FAILURES);
-    let is_moved = moved.is_some();
-    (moved.or_else(|| parse(&row.found)).unwrap_or_else(|| source.url.clone()), is_moved)
+    let (url, is_moved) = row.addresses().asked();
+    (url.unwrap_or_else(|| source.url.clone()), is_moved)
 }
 
 fn headers(row: &SourceRow) -> HeaderMap {

@@ -1,8 +1,8 @@
 //! Sources → Articles: feeds and pages of others are asked politely, read tolerantly, cleaned, and told apart.
 //!
-//! The way of one fetch: `turns` takes the Sources whose time has come and asks each host one thing at a time; `ask` makes the request and judges
+//! The way of one fetch: `turns` takes the Sources whose time has come, each with its host, which nobody else asks meanwhile; `ask` makes the request and judges
 //! the answer; `take` finds out which entries are known (`identity`), which are wanted (`filter`) and whether the feed has changed its ways (`guard`);
-//! `article` cleans what is new. One commit keeps entries, validators and the time to ask again (`patience`).
+//! `article` cleans what is new. One commit keeps entries, validators and the time to ask again (`patience`). `shelf` makes Articles of all that is kept.
 
 pub mod article;
 mod ask;
@@ -18,26 +18,25 @@ pub mod pages;
 pub mod patience;
 pub mod reader;
 pub mod robots;
+mod shelf;
 mod take;
 mod turns;
 
 use std::collections::{BTreeMap, HashMap};
+use std::slice;
 use std::sync::{Arc, Mutex};
 
 pub use article::{Stored, for_mail, summary};
+pub use shelf::articles;
 
 use crate::config::Config;
 use crate::fetch::Fetch;
 use crate::model::source::Source;
-use crate::model::{Article, Clock, Timestamp};
+use crate::model::{Clock, Timestamp};
+use crate::store::hosts::Lent;
 use crate::store::imported::{Arrivals, Taken};
 use crate::store::sources::{Asked, SourceRow};
 use crate::store::{Result, Store, StoreError};
-
-/// Articles of Sources that a Library holds at most, the last that came: older ones were mailed long ago, and no feed reaches back so far.
-const ARTICLES_MAX: usize = 10_000;
-/// So many are read at once.
-const ARTICLES_PAGE: u32 = 1_000;
 
 /// What each site allows, and when it said so.
 type RobotsBySite = HashMap<String, (Timestamp, Arc<robots::Robots>)>;
@@ -65,6 +64,8 @@ pub struct Told {
     pub is_baseline: bool,
     /// When it is asked again.
     pub next_at: Timestamp,
+    /// It was not asked at all: somebody else kept its host busy.
+    pub is_put_off: bool,
 }
 
 impl Importer {
@@ -74,18 +75,13 @@ impl Importer {
         Self { store, fetch, clock, sources: Arc::new(sources), robots: Arc::default() }
     }
 
-    /// Takes one Source and asks it now, due or not.
-    pub async fn ask_now(&self, id: &str) -> Result<Option<Told>> {
-        match self.store.claim_source(id, turns::LEASE, self.clock.now()).await? {
-            Some(row) => self.ask(&row).await,
-            None => Ok(None),
-        }
-    }
-
     /// Asks a Source that was taken, and keeps what came of it; nothing when somebody else has taken it meanwhile.
-    pub async fn ask(&self, row: &SourceRow) -> Result<Option<Told>> {
-        let Some(source) = self.sources.get(&row.id) else { return Ok(None) };
-        let mut answer = self.request(source, row).await;
+    async fn ask(&self, lent: &Lent) -> Result<Option<Told>> {
+        let row = &lent.source;
+        let Some(source) = self.sources.get(&row.id) else {
+            return self.store.give_back(slice::from_ref(lent), None).await.map(|()| None);
+        };
+        let Some(mut answer) = self.while_held(lent, self.request(source, row)).await else { return Ok(None) };
         let is_baseline = row.baseline_at.is_none() && matches!(answer.brought, ask::Brought::Feed(..));
         let now = self.clock.now();
         let arrivals = self.take(source, row, answer.brought, now).await?.unwrap_or_else(|| {
@@ -94,11 +90,11 @@ impl Importer {
             Arrivals::default()
         });
         let next_at = patience::next(source.every, &answer.wishes, &answer.asked, row.failures, rand::random(), now);
-        let taken = match self.store.keep_answer(row, &answer.asked, &arrivals, next_at, now).await {
+        let taken = match self.store.keep_answer(lent, &answer.asked, &arrivals, next_at, now).await {
             Err(StoreError::Fenced) => return Ok(None),
             kept => kept?,
         };
-        let told = Told { source: row.id.clone(), asked: answer.asked, taken, is_baseline, next_at };
+        let told = Told { source: row.id.clone(), asked: answer.asked, taken, is_baseline, next_at, is_put_off: false };
         say(&told);
         Ok(Some(told))
     }
@@ -119,28 +115,4 @@ fn say(told: &Told) {
         let held = taken.held;
         tracing::warn!(source, held, "entries look new and are old; they wait for `postrider sources approve {source}`");
     }
-}
-
-/// The Articles that the configured Sources brought, the last that came first. What its Source, or its row, no longer knows is left out.
-pub async fn articles(config: &Config, store: &Store) -> Result<Vec<Article>> {
-    if config.sources.is_empty() {
-        return Ok(Vec::new());
-    }
-    let rows: HashMap<String, SourceRow> = store.sources().await?.into_iter().map(|row| (row.id.clone(), row)).collect();
-    let by_id: HashMap<&str, &Source> = config.sources.iter().map(|source| (source.id.as_str(), source)).collect();
-    let (mut articles, mut before) = (Vec::new(), i64::MAX);
-    while articles.len() < ARTICLES_MAX {
-        let page = store.imported(before, ARTICLES_PAGE).await?;
-        let Some(last) = page.last() else { break };
-        before = last.id;
-        for kept in &page {
-            let (Some(source), Some(row)) = (by_id.get(kept.source.as_str()), rows.get(&kept.source)) else { continue };
-            match Stored::read(&kept.article) {
-                Some(stored) => articles.push(stored.article(source, row, kept, &config.site)),
-                None => tracing::error!(source = kept.source, entry = kept.id, "an imported article cannot be read"),
-            }
-        }
-    }
-    articles.truncate(ARTICLES_MAX);
-    Ok(articles)
 }

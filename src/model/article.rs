@@ -76,6 +76,12 @@ pub struct Origin {
     /// The feed it was taken from, where it was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub feed: Option<String>,
+    /// Other Sources that brought it, too.
+    #[serde(skip)]
+    pub also: Vec<String>,
+    /// When it came; nothing says so of Articles that an Issue froze.
+    #[serde(skip)]
+    pub seen_at: Option<Timestamp>,
 }
 
 /// The name that stands for content/ where Sources are named.
@@ -170,6 +176,11 @@ impl Article {
     /// Id of the Source it came from; [`OWN`] for one of ours.
     pub fn source(&self) -> &str {
         self.origin.as_ref().map_or(OWN, |origin| origin.source.as_str())
+    }
+
+    /// Whether it came from this Source, first or also.
+    pub fn is_of(&self, source: &str) -> bool {
+        self.source() == source || self.origin.as_ref().is_some_and(|origin| origin.also.iter().any(|also| also == source))
     }
 
     /// The instant of its last change: `updated`, else `published`, else 1970.

@@ -41,7 +41,7 @@ pub use list::{List, ListId};
 pub use notice::Notice;
 pub use outcome::{FailureClass, Outcome};
 pub use pace::Pace;
-pub use page_key::page_key;
+pub use page_key::{own_pages, page_key};
 pub use past::PastIssue;
 pub use relay::Relay;
 pub use rhythm::Rhythm;

@@ -4,6 +4,41 @@ use std::time::Duration;
 
 use url::Url;
 
+/// Answers in a row that must say the same new address before we ask there.
+const MOVED_TIMES: i64 = 3;
+/// Failures in a row after which the address of config.toml is tried again.
+const MOVED_FAILURES: i64 = 5;
+
+/// The addresses a Source has, of which it is asked at one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Addresses<'a> {
+    /// As config.toml has it.
+    pub url: &'a str,
+    /// The feed that the page there names.
+    pub found: Option<&'a str>,
+    /// Where it says it is for good.
+    pub moved_to: Option<&'a str>,
+    /// In so many answers in a row.
+    pub moved_times: i64,
+    /// Of its requests, in a row.
+    pub failures: i64,
+}
+
+impl Addresses<'_> {
+    /// Where it is asked, and whether that is where it moved to.
+    pub fn asked(&self) -> (Option<Url>, bool) {
+        let parse = |text: Option<&str>| text.and_then(|text| Url::parse(text).ok());
+        let moved = parse(self.moved_to).filter(|_| self.moved_times >= MOVED_TIMES && self.failures < MOVED_FAILURES);
+        let is_moved = moved.is_some();
+        (moved.or_else(|| parse(self.found)).or_else(|| parse(Some(self.url))), is_moved)
+    }
+
+    /// The host of that, without its port.
+    pub fn host(&self) -> String {
+        self.asked().0.and_then(|url| url.host_str().map(str::to_owned)).unwrap_or_default()
+    }
+}
+
 /// What stands at a Source's address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum SourceKind {

@@ -24,9 +24,9 @@ pub struct Remembered {
 /// What is older was there before a Digest's first Issue and is never mailed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Beginning {
-    /// Of our own Articles.
+    /// Of all Articles, by their date.
     pub own: Timestamp,
-    /// Of those of Sources.
+    /// Of those of Sources, by when they came: what came later is no archive, however old it is.
     pub imported: Timestamp,
 }
 

@@ -135,6 +135,12 @@ pub struct Imported {
     pub is_news: bool,
     /// First seen.
     pub seen_at: Timestamp,
+    /// When it became what it is.
+    pub changed_at: Timestamp,
+    /// Its address as a key.
+    pub canonical: Option<String>,
+    /// Its text as a key.
+    pub content: Option<String>,
     /// The Article as JSON.
     pub article: String,
 }
@@ -142,7 +148,9 @@ pub struct Imported {
 /// Rows in one INSERT: eleven values each stay far below SQLite's limit of 32,766.
 const INSERT_ROWS: usize = 256;
 
-type Columns = (i64, String, i64, Option<String>, i64, i64, String);
+type Columns = (i64, String, i64, Option<String>, i64, i64, i64, Option<String>, Option<String>, String);
+
+const COLUMNS: &str = "id, source_id, state, reason, is_news, seen_at, changed_at, canonical, content, article";
 
 impl Store {
     /// The entries of a Source that are known by these keys: key → number and hash.
@@ -179,7 +187,7 @@ impl Store {
         for numbers in pieces(numbers, CHUNK_IN_ORDER) {
             let mut args = args![];
             let list = in_list(&mut args, numbers.iter().copied());
-            let sql = format!("SELECT id, source_id, state, reason, is_news, seen_at, article FROM imported WHERE id IN ({list})");
+            let sql = format!("SELECT {COLUMNS} FROM imported WHERE id IN ({list})");
             found.extend(tx.rows::<Columns>(sql, args).await?);
         }
         found.into_iter().map(imported).collect()
@@ -191,18 +199,21 @@ impl Store {
         Ok(row.map(|(next,)| next).unwrap_or_default())
     }
 
-    /// What was imported and became an Article, before number `before`, the newest first, at most `limit`.
-    pub async fn imported(&self, before: i64, limit: u32) -> Result<Vec<Imported>> {
-        let sql = "SELECT id, source_id, state, reason, is_news, seen_at, article FROM imported WHERE id < $1 AND state = 0
-             ORDER BY id DESC LIMIT $2";
-        let rows: Vec<Columns> = self.engine.read().await?.rows(sql, args![before, limit]).await?;
+    /// What was imported and became an Article, or is the same as one of another Source: what is news, or what is not; what changed last first, after
+    /// `before`, the last of the rows given before; at most `limit`.
+    pub async fn imported(&self, is_news: bool, before: Option<(Timestamp, i64)>, limit: u32) -> Result<Vec<Imported>> {
+        let (at, id) = before.unwrap_or((Timestamp(i64::MAX), i64::MAX));
+        let sql = format!(
+            "SELECT {COLUMNS} FROM imported WHERE state IN (0, 3) AND is_news = $1 AND changed_at <= $2 AND (changed_at < $2 OR id < $3)
+             ORDER BY changed_at DESC, id DESC LIMIT $4"
+        );
+        let rows: Vec<Columns> = self.engine.read().await?.rows(sql, args![is_news, at, id, limit]).await?;
         rows.into_iter().map(imported).collect()
     }
 
     /// What waits for the editor, or was left out, of a Source.
     pub async fn not_kept(&self, source: &str, limit: u32) -> Result<Vec<Imported>> {
-        let sql = "SELECT id, source_id, state, reason, is_news, seen_at, article FROM imported WHERE state <> 0 AND source_id = $1
-             ORDER BY state, id DESC LIMIT $2";
+        let sql = format!("SELECT {COLUMNS} FROM imported WHERE state <> 0 AND source_id = $1 ORDER BY state, id DESC LIMIT $2");
         let rows: Vec<Columns> = self.engine.read().await?.rows(sql, args![source, limit]).await?;
         rows.into_iter().map(imported).collect()
     }
@@ -347,8 +358,9 @@ async fn keep_keys(tx: &mut Tx, source: &str, keys: &[(i64, &str)]) -> Result<()
     Ok(())
 }
 
-fn imported((id, source, code, reason, is_news, seen_at, article): Columns) -> Result<Imported> {
-    Ok(Imported { id, source, state: state(code)?, reason, is_news: is_news == 1, seen_at: Timestamp(seen_at), article })
+fn imported((id, source, code, reason, is_news, seen_at, changed_at, canonical, content, article): Columns) -> Result<Imported> {
+    let (state, seen_at, changed_at) = (state(code)?, Timestamp(seen_at), Timestamp(changed_at));
+    Ok(Imported { id, source, state, reason, is_news: is_news == 1, seen_at, changed_at, canonical, content, article })
 }
 
 fn state(code: i64) -> Result<ImportState> {

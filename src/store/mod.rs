@@ -4,6 +4,7 @@ pub mod archive;
 pub mod carried;
 pub mod choosers;
 pub mod deliveries;
+pub mod hosts;
 pub mod imported;
 pub mod imports;
 pub mod issues;

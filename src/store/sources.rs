@@ -1,12 +1,13 @@
 //! Sources: when each is asked, what it said of itself, and what happened last.
 
 use std::collections::HashMap;
-use std::time::Duration;
 
+use super::hosts::{self, Lent, PLACED, Placed};
 use super::imported::{Arrivals, Taken, keep_arrivals};
 use super::sql::{Tx, args};
 use super::{Result, Store, StoreError};
 use crate::model::Timestamp;
+use crate::model::source::Addresses;
 
 /// How a Source stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
@@ -52,6 +53,9 @@ pub struct SourceRow {
     pub moved_to: Option<String>,
     /// In so many answers in a row.
     pub moved_times: i64,
+    /// The host it is asked at, without its port.
+    #[serde(skip)]
+    pub host: Option<String>,
     /// Validator, as it came.
     pub etag: Option<String>,
     /// Validator, as it came.
@@ -79,6 +83,12 @@ pub struct SourceRow {
 }
 
 impl SourceRow {
+    /// Where it may be asked.
+    pub fn addresses(&self) -> Addresses<'_> {
+        let (found, moved_to) = (self.found.as_deref(), self.moved_to.as_deref());
+        Addresses { url: &self.url, found, moved_to, moved_times: self.moved_times, failures: self.failures }
+    }
+
     /// How it stands.
     pub fn standing(&self) -> Result<SourceState> {
         SourceState::from_word(&self.state).ok_or_else(|| StoreError::Corrupt(format!("the state {:?} of source {}", self.state, self.id)))
@@ -144,24 +154,30 @@ pub struct AskRow {
 /// Requests that are remembered of each Source.
 const ASKS_MAX: u32 = 20;
 
-const COLUMNS: &str = "id, url, kind, found, moved_to, moved_times, etag, last_modified, title, home, rests, baseline_at, fetched_at, changed_at, next_at, failures, state, said";
+pub(super) const COLUMNS: &str = "id, url, kind, found, moved_to, moved_times, host, etag, last_modified, title, home, rests, baseline_at, fetched_at, changed_at, next_at, failures, state, said";
 
 impl Store {
     /// Makes a row for each Source of the configuration, `(id, address)`. One whose address is another is asked anew, without validators; what it brought stays.
     pub async fn sync_sources(&self, sources: &[(&str, &str)], now: Timestamp) -> Result<()> {
-        let known: HashMap<String, String> =
-            self.engine.read().await?.rows("SELECT id, url FROM sources", args![]).await?.into_iter().collect();
-        let others: Vec<&(&str, &str)> = sources.iter().filter(|(id, url)| known.get(*id).is_none_or(|known| known != url)).collect();
-        if others.is_empty() {
+        let sql = format!("SELECT {PLACED} FROM sources");
+        let placed: Vec<Placed> = self.engine.read().await?.rows(sql, args![]).await?;
+        let known: HashMap<&str, &str> = placed.iter().map(|placed| (placed.id.as_str(), placed.url.as_str())).collect();
+        let others: Vec<&(&str, &str)> = sources.iter().filter(|(id, url)| known.get(id) != Some(url)).collect();
+        let misplaced: Vec<Placed> = hosts::misplaced(placed);
+        if others.is_empty() && misplaced.is_empty() {
             return Ok(());
         }
         let mut tx = self.engine.write().await?;
+        let mut anew = misplaced;
         for &(id, url) in others {
-            let sql = "INSERT INTO sources (id, url, moved_times, next_at, failures, state) VALUES ($1, $2, 0, $3, 0, 'active')
+            let sql = format!(
+                "INSERT INTO sources (id, url, moved_times, next_at, failures, state) VALUES ($1, $2, 0, $3, 0, 'active')
                  ON CONFLICT (id) DO UPDATE SET url = excluded.url, kind = NULL, found = NULL, moved_to = NULL, moved_times = 0, rests = NULL, etag = NULL, last_modified = NULL,
-                     next_at = excluded.next_at, failures = 0, state = 'active', said = NULL WHERE sources.url <> excluded.url";
-            tx.run(sql, args![id, url, now]).await?;
+                     next_at = excluded.next_at, failures = 0, state = 'active', said = NULL WHERE sources.url <> excluded.url RETURNING {PLACED}"
+            );
+            anew.extend(tx.row::<Placed>(sql, args![id, url, now]).await?);
         }
+        hosts::place(&mut tx, &anew, true).await?;
         tx.commit().await
     }
 
@@ -175,57 +191,29 @@ impl Store {
         self.engine.read().await?.row(format!("SELECT {COLUMNS} FROM sources WHERE id = $1"), args![id]).await
     }
 
-    /// Takes up to `limit` Sources whose time has come, the longest waiting first; nobody else is given them for `lease`. One whose worker dies is given
-    /// again then, and not at a restart. The time until then is the proof of whoever has it.
-    pub async fn claim_sources(&self, limit: u32, lease: Duration, now: Timestamp) -> Result<Vec<SourceRow>> {
-        let mut tx = self.engine.write().await?;
-        let sql =
-            format!("SELECT {COLUMNS} FROM sources WHERE state = 'active' AND next_at <= $1 ORDER BY next_at LIMIT $2{}", tx.claimed());
-        let mut due: Vec<SourceRow> = tx.rows(sql, args![now, limit]).await?;
-        for source in &mut due {
-            lend(&mut tx, source, lease, now).await?;
-        }
-        tx.commit().await?;
-        Ok(due)
-    }
-
-    /// Takes one Source, due or not; whoever is asking it meanwhile asks in vain.
-    pub async fn claim_source(&self, id: &str, lease: Duration, now: Timestamp) -> Result<Option<SourceRow>> {
-        let mut tx = self.engine.write().await?;
-        let mut row: Option<SourceRow> = tx.row(format!("SELECT {COLUMNS} FROM sources WHERE id = $1{}", tx.locked()), args![id]).await?;
-        if let Some(source) = &mut row {
-            lend(&mut tx, source, lease, now).await?;
-        }
-        tx.commit().await?;
-        Ok(row)
-    }
-
-    /// When the next Source is due.
+    /// When the next Source is due whose host is not being asked, or, where that is sooner, the lease of one that is ends.
     pub async fn next_source_at(&self) -> Result<Option<Timestamp>> {
-        let sql = "SELECT MIN(next_at) FROM sources WHERE state = 'active'";
+        let sql = "SELECT MIN(next_at) FROM hosts";
         let row: Option<(Option<i64>,)> = self.engine.read().await?.row(sql, args![]).await?;
         Ok(row.and_then(|(at,)| at).map(Timestamp))
     }
 
     /// Keeps what a fetch left behind and brought, and when to ask again, in one transaction: no entry is kept without the validators it came with,
-    /// nor they without it. Refused when somebody else has taken the Source since: then that one's answer counts, and no entry is new twice.
-    pub async fn keep_answer(
-        &self,
-        row: &SourceRow,
-        asked: &Asked,
-        arrivals: &Arrivals,
-        next_at: Timestamp,
-        now: Timestamp,
-    ) -> Result<Taken> {
-        let id = row.id.as_str();
+    /// nor they without it. Refused when somebody else has taken the Source since: then that one's answer counts, and no entry is new twice. Others may ask
+    /// the host from then on.
+    pub async fn keep_answer(&self, lent: &Lent, asked: &Asked, arrivals: &Arrivals, next_at: Timestamp, now: Timestamp) -> Result<Taken> {
+        let id = lent.source.id.as_str();
         let mut tx = self.engine.write().await?;
-        let lent: Option<(i64,)> = tx.row(format!("SELECT next_at FROM sources WHERE id = $1{}", tx.locked()), args![id]).await?;
-        if lent != Some((row.next_at,)) {
+        if !hosts::lock(&mut tx, lent).await? {
+            hosts::release(&mut tx, lent).await?;
+            tx.commit().await?;
             return Err(StoreError::Fenced);
         }
         let (taken, entries) = keep_arrivals(&mut tx, id, arrivals, now).await?;
-        record(&mut tx, id, asked, entries.as_deref(), taken.is_something(), next_at, now).await?;
+        let placed = record(&mut tx, id, asked, entries.as_deref(), taken.is_something(), next_at, now).await?;
+        hosts::place(&mut tx, &placed, false).await?;
         log(&mut tx, id, asked, &taken, next_at, now).await?;
+        hosts::release(&mut tx, lent).await?;
         tx.commit().await?;
         Ok(taken)
     }
@@ -239,19 +227,15 @@ impl Store {
     /// Pauses a Source, or lets it go on when its time comes; false when there is none.
     pub async fn set_source(&self, id: &str, state: SourceState) -> Result<bool> {
         let mut tx = self.engine.write().await?;
-        let changed = tx.run("UPDATE sources SET state = $2, failures = 0 WHERE id = $1", args![id, state.word()]).await?;
+        let sql = format!("UPDATE sources SET state = $2, failures = 0 WHERE id = $1 RETURNING {PLACED}");
+        let changed: Vec<Placed> = tx.rows(sql, args![id, state.word()]).await?;
+        hosts::place(&mut tx, &changed, true).await?;
         tx.commit().await?;
-        Ok(changed > 0)
+        Ok(!changed.is_empty())
     }
 }
 
-/// Until the lease ends. The microsecond that is added tells it from a lease that began at the same moment.
-async fn lend(tx: &mut Tx, source: &mut SourceRow, lease: Duration, now: Timestamp) -> Result<()> {
-    let until = now.plus(lease).0;
-    source.next_at = if until == source.next_at { until + 1 } else { until };
-    tx.run("UPDATE sources SET next_at = $2 WHERE id = $1", args![source.id.as_str(), source.next_at]).await.map(|_| ())
-}
-
+/// Gives where it stands then.
 async fn record(
     tx: &mut Tx,
     id: &str,
@@ -260,9 +244,10 @@ async fn record(
     has_changed: bool,
     next_at: Timestamp,
     now: Timestamp,
-) -> Result<()> {
+) -> Result<Vec<Placed>> {
     let state = if asked.gone { SourceState::Gone } else { SourceState::Active };
-    let sql = "UPDATE sources SET
+    let sql = format!(
+        "UPDATE sources SET
              etag = CASE WHEN $2 = 1 THEN $3 ELSE COALESCE($3, etag) END,
              last_modified = CASE WHEN $2 = 1 THEN $4 ELSE COALESCE($4, last_modified) END,
              title = COALESCE($5, title), home = COALESCE($6, home), found = COALESCE($7, found),
@@ -274,7 +259,8 @@ async fn record(
              baseline_at = CASE WHEN $2 = 1 AND $9 = 0 THEN COALESCE(baseline_at, $10) ELSE baseline_at END,
              next_at = $12, said = $13, state = CASE WHEN state = 'active' THEN $14 ELSE state END, rests = COALESCE($15, rests), kind = COALESCE($16, kind),
              entries = COALESCE($17, entries)
-         WHERE id = $1";
+         WHERE id = $1 RETURNING {PLACED}"
+    );
     let (etag, last_modified, title) = (asked.etag.as_deref(), asked.last_modified.as_deref(), asked.title.as_deref());
     let (home, found, moved_to) = (asked.home.as_deref(), asked.found.as_deref(), asked.moved_to.as_deref());
     let said = asked.said.as_str();
@@ -297,7 +283,7 @@ async fn record(
         asked.kind,
         entries
     ];
-    tx.run(sql, args).await.map(|_| ())
+    tx.rows(sql, args).await
 }
 
 /// Notes the request, and forgets the oldest.

@@ -3,16 +3,14 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use tokio_util::sync::CancellationToken;
-use url::Url;
-
 use super::Desk;
 use crate::config::Config;
 use crate::content;
 use crate::digest::Planned;
 use crate::import::{self, Importer};
-use crate::model::{Article, Faults, Library, page_key};
+use crate::model::{Article, Faults, Library, own_pages};
 use crate::store::Store;
+use tokio_util::sync::CancellationToken;
 
 /// Reads content/ and what Sources brought.
 pub async fn library(config: &Arc<Config>, store: &Store) -> anyhow::Result<(Library, Faults)> {
@@ -30,18 +28,14 @@ fn merged(own: Library, imported: Vec<Article>) -> Library {
     if imported.is_empty() {
         return own;
     }
-    let pages = |article: &Article| {
-        let named = [Some(&article.url), article.canonical_url.as_ref()];
-        named.into_iter().flatten().filter_map(|url| Url::parse(url).ok()).map(|url| page_key(&url)).collect::<Vec<_>>()
-    };
-    let mut seen: HashSet<String> = own.all().iter().flat_map(|article| pages(article)).collect();
+    let mut seen: HashSet<String> = own.all().iter().flat_map(|article| own_pages(article)).collect();
     // The store gives what came last first. Entries of one Source may share a page, when they have none of their own.
     let mut kept: Vec<Article> = Vec::with_capacity(imported.len());
     let mut of_source: HashSet<(String, String)> = HashSet::new();
     for article in imported.into_iter().rev() {
         let source = article.origin.as_ref().map(|origin| origin.source.clone()).unwrap_or_default();
         let is_known = |page: &String| seen.contains(page) && !of_source.contains(&(source.clone(), page.clone()));
-        let pages = pages(&article);
+        let pages = own_pages(&article);
         if pages.iter().any(is_known) {
             continue;
         }

@@ -143,7 +143,7 @@ fn rich() -> Vec<Article> {
     second.language = Some("ar".to_owned());
     second.tags = vec!["sea".to_owned(), "日本語".to_owned()];
     let mut third = article("boats", "2026-11-12T07:00:00Z");
-    third.id = ArticleId("https://boats.example.com/?p=7".to_owned());
+    third.id = ArticleId("boats:https://boats.example.com/?p=7".to_owned());
     third.path = String::new();
     third.url = "https://boats.example.com/seven".to_owned();
     third.origin = Some(Origin {
@@ -151,6 +151,8 @@ fn rich() -> Vec<Article> {
         title: "Boats & Co".to_owned(),
         url: "https://boats.example.com/".to_owned(),
         feed: Some("https://boats.example.com/feed".to_owned()),
+        also: Vec::new(),
+        seen_at: None,
     });
     let attachment = |name: &str, media_type: Option<&str>, length_bytes| Attachment {
         url: format!("https://boats.example.com/{name}"),
@@ -691,7 +693,14 @@ fn imported(source: &str, id: &str, name: &str) -> Article {
     article.id = ArticleId(format!("{source}:{id}"));
     article.path = String::new();
     article.url = format!("{home}{name}");
-    article.origin = Some(Origin { source: source.to_owned(), title: format!("The {source} & Co"), url: home, feed: None });
+    article.origin = Some(Origin {
+        source: source.to_owned(),
+        title: format!("The {source} & Co"),
+        url: home,
+        feed: None,
+        also: Vec::new(),
+        seen_at: None,
+    });
     article
 }
 
@@ -1005,7 +1014,8 @@ fn any_article() -> impl Strategy<Value = Article> {
         (article.title, article.summary, article.authors, article.tags) = (title, summary, authors, tags);
         if foreign {
             article.path = String::new();
-            article.origin = Some(Origin { source: "other".to_owned(), title: id.clone(), url: id, feed: None });
+            article.origin =
+                Some(Origin { source: "other".to_owned(), title: id.clone(), url: id, feed: None, also: Vec::new(), seen_at: None });
         }
         article
     })

@@ -79,6 +79,22 @@ async fn a_new_digest_over_years_of_imports_begins_with_the_newest() {
     assert!(room.next().await.is_err(), "the archive never drips out");
 }
 
+#[tokio::test]
+async fn news_that_comes_late_is_due_though_the_first_issue_was_full_of_younger_ones() {
+    let mut room = Room::new("limit = 2").await;
+    let came = |mut article: Article, at: i64| {
+        article.origin.as_mut().unwrap().seen_at = Some(day(at));
+        article
+    };
+    room.now = day(5);
+    room.library = (1..5).map(|n| came(of("crane", &format!("c{n}"), n), n)).collect();
+    assert_eq!(room.next().await, names(&["c4", "c3"]));
+    assert!(room.next().await.is_err(), "the rest is archive");
+    room.now = day(7);
+    room.library.push(came(of("lamp", "late", 1), 6));
+    assert_eq!(room.next().await, names(&["late"]));
+}
+
 /// The same page, as people write its address.
 fn same_page(source: &str, name: &str, n: i64) -> Article {
     Article { url: "http://www.crane.example.org/c1/?utm_source=lamp#more".to_owned(), ..of(source, name, n) }

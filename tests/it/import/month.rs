@@ -1,4 +1,4 @@
-//! Thirty days of asking, with five restarts: nobody is asked sooner than they allow, nobody twice without need, and nothing is lost.
+//! Thirty days of asking by two processes, one with five restarts: nobody is asked sooner than they allow, nobody twice without need, and nothing is lost.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use postrider::model::Timestamp;
 use postrider::store::imported::ImportState;
 use tokio_util::sync::CancellationToken;
 
-use super::scene::{START, Scene, http_date};
+use super::scene::{Beside, START, Scene, http_date};
 use crate::support::http::until;
 use crate::support::web::{Answer, Hit};
 
@@ -166,6 +166,7 @@ async fn play() -> (Scene, Timestamp) {
     let hang = Arc::new(AtomicBool::new(false));
     let told = hang.clone();
     let mut scene = Scene::new(SOURCES, move |hit| answer(hit, &told)).await;
+    let beside: Beside = scene.beside(Duration::ZERO).await;
     let end = START.plus(Duration::from_secs(DAYS * DAY));
     let restarts: Vec<Timestamp> = [1, 6, 9, 14, 22].map(|day| START.plus(Duration::from_secs(day * DAY + 5 * HOUR))).to_vec();
     let (mut restarted, mut cut_at) = (0, None);
@@ -190,7 +191,7 @@ async fn play() -> (Scene, Timestamp) {
             hang.store(false, Ordering::Relaxed);
             continue;
         }
-        scene.ask().await;
+        tokio::join!(scene.ask(), beside.ask());
     }
     assert_eq!(restarted, restarts.len());
     (scene, cut_at.expect("a fetch was cut off"))

@@ -45,9 +45,7 @@ impl Scene {
         let dir = tempfile::tempdir().unwrap();
         write_config(dir.path(), &sources.replace("PORT", &web.address.port().to_string()));
         let (config, _) = Config::load(&dir.path().join("config.toml"), std::iter::empty()).unwrap_or_else(|faults| panic!("{faults}"));
-        let lookup: Lookup = Arc::new(|_| Box::pin(async { Ok(vec!["127.0.0.1".parse().unwrap()]) }));
-        let rules = Rules { allowed: vec!["127.0.0.1/32".parse().unwrap()], lookup, ..Rules::default() };
-        let fetch = Fetch::with(Some("https://letter.example.com"), rules).unwrap();
+        let fetch = fetch();
         let place = Place::new();
         let store = open(&place, &config, START).await;
         let importer = Importer::new(&config, store.clone(), fetch.clone(), clock.clone());
@@ -94,12 +92,40 @@ impl Scene {
         self.importer.ask_due(&CancellationToken::new()).await.unwrap()
     }
 
+    /// Another process on the same store, whose clock is so far ahead of ours.
+    pub async fn beside(&self, ahead: Duration) -> Beside {
+        let told = self.now.clone();
+        let clock = Clock::new(move || Timestamp(told.load(Ordering::Relaxed)).plus(ahead));
+        let store = open(&self.place, &self.config, clock.now()).await;
+        Beside { importer: Importer::new(&self.config, store.clone(), fetch(), clock), store }
+    }
+
     /// The process ends, and another begins.
     pub async fn restart(&mut self) {
         self.store.close().await;
         self.store = open(&self.place, &self.config, self.now()).await;
         self.importer = Importer::new(&self.config, self.store.clone(), self.fetch.clone(), self.clock.clone());
     }
+}
+
+/// Another process at work on the same store.
+pub struct Beside {
+    pub store: Store,
+    pub importer: Importer,
+}
+
+impl Beside {
+    /// Asks all Sources that are due.
+    pub async fn ask(&self) -> usize {
+        self.importer.ask_due(&CancellationToken::new()).await.unwrap()
+    }
+}
+
+/// Knows nothing of what another one asks.
+fn fetch() -> Fetch {
+    let lookup: Lookup = Arc::new(|_| Box::pin(async { Ok(vec!["127.0.0.1".parse().unwrap()]) }));
+    let rules = Rules { allowed: vec!["127.0.0.1/32".parse().unwrap()], lookup, ..Rules::default() };
+    Fetch::with(Some("https://letter.example.com"), rules).unwrap()
 }
 
 /// As the program does when it begins.

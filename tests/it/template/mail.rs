@@ -53,6 +53,8 @@ fn article(number: usize) -> FrozenArticle {
             title: "Pilots’ Gazette".into(),
             url: "https://pilots.example.org/".into(),
             feed: None,
+            also: Vec::new(),
+            seen_at: None,
         }),
         minutes: 2 + (number as u64 * 3) % 7,
     }
@@ -239,7 +241,14 @@ fn headings_stand_over_their_articles_and_corrections_at_the_end() {
 #[test]
 fn every_article_names_its_source_and_leads_to_it() {
     let named = FrozenArticle { origin: article(3).origin, authors: vec!["Pilots’ Gazette".into()], ..article(0) };
-    let hostile = Origin { source: "pilots".into(), title: "<b>\"&".into(), url: "javascript:alert(1)".into(), feed: None };
+    let hostile = Origin {
+        source: "pilots".into(),
+        title: "<b>\"&".into(),
+        url: "javascript:alert(1)".into(),
+        feed: None,
+        also: Vec::new(),
+        seen_at: None,
+    };
     let articles = [article(3), FrozenArticle { origin: Some(hostile), ..article(0) }, named];
     let html = render("email/digest.html", &context(&articles, None, false));
     assert_eq!(html.matches(r#"<a class="from" href="https://pilots.example.org/">Pilots’ Gazette</a> ·"#).count(), 2, "{html}");
