@@ -4,6 +4,7 @@
 //! the answer; `take` finds out which entries are known (`identity`), which are wanted (`filter`) and whether the feed has changed its ways (`guard`);
 //! `article` cleans what is new. One commit keeps entries, validators and the time to ask again (`patience`). `shelf` makes Articles of all that is kept.
 
+pub mod address;
 pub mod article;
 mod ask;
 mod body;
@@ -35,7 +36,7 @@ use crate::model::source::Source;
 use crate::model::{Clock, Timestamp};
 use crate::store::hosts::Lent;
 use crate::store::imported::{Arrivals, Taken};
-use crate::store::sources::{Asked, SourceRow};
+use crate::store::sources::Asked;
 use crate::store::{Result, Store, StoreError};
 
 /// What each site allows, and when it said so.

@@ -71,6 +71,7 @@ fn config_at(url: &str) -> Config {
         feeds: vec![feed_of("main")],
         gone_feeds: Vec::new(),
         sources: Vec::new(),
+        written: Vec::new(),
     }
 }
 

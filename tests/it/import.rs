@@ -4,6 +4,8 @@ mod broken;
 mod commands;
 mod corpora;
 mod dates;
+mod documented;
+mod editors;
 mod hostile;
 mod hosts;
 mod identity;
