@@ -19,5 +19,6 @@ mod patience;
 mod reader;
 mod scene;
 mod shelf;
+mod shown;
 mod storms;
 mod turns;

@@ -184,13 +184,6 @@ pub fn html_to_text(html: &str) -> Result<String, PageError> {
     Ok(text::text(&tree))
 }
 
-/// A flattened text as clean HTML, with its title: for feed entries whose content lost its tags.
-pub fn restore_flat(text: &str) -> Result<(Option<String>, String), PageError> {
-    let restored = flat::restore(text);
-    let html = sanitize(&restored.html, &Rules { profile: Profile::Archive, base: None, images: true })?;
-    Ok((restored.title, html))
-}
-
 /// The last label of the page's host, which tells how undeclared bytes are likely written.
 fn top_level_domain(base: Option<&Url>) -> Option<&str> {
     base.and_then(Url::host_str).and_then(|host| host.rsplit('.').next())

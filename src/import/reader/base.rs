@@ -35,6 +35,11 @@ impl Bases {
         self.inner.truncate(mark);
     }
 
+    /// The innermost base that the document itself gives.
+    pub fn given(&self) -> Option<&Url> {
+        self.inner.last()
+    }
+
     /// The base in force.
     pub fn current(&self) -> Option<&Url> {
         self.inner.last().or(self.document.as_ref())

@@ -25,7 +25,7 @@ use url::Url;
 
 pub use date::parse as parse_date;
 pub use html::plain_text;
-pub use model::{Category, Enclosure, Entry, Feed, Format, Person, SourceRef};
+pub use model::{Category, Enclosure, Entry, Feed, Format, Person, Picture, SourceRef};
 
 /// Deepest nesting of elements that is read: real feeds stay below 20, bombs do not.
 pub const MAX_DEPTH: usize = 64;
