@@ -5,7 +5,7 @@ use super::{Context, Exit, Failure, report};
 use crate::app::Stopwatch;
 use crate::config::Config;
 use crate::digest::{self, Choice, Planned, Press};
-use crate::model::{Fault, Faults};
+use crate::model::{Digest, Fault, Faults, Library};
 use crate::{content, feed, preflight, template};
 
 /// Looks at everything; exit 3 when there are errors.
@@ -41,7 +41,10 @@ fn look(context: &Context, config: &Config, faults: &mut Faults) {
     };
     let press = Press { config, templates: &templates, now };
     for recipe in &config.digests {
-        let Choice::Articles(chosen) = digest::choose(config, recipe, &library, &Default::default(), now) else { continue };
+        let Choice::Articles(chosen) = digest::choose(config, recipe, &library, &Default::default(), now) else {
+            faults.0.extend(without_articles(&press, recipe, &library).0);
+            continue;
+        };
         match press.digest(recipe, &Planned::of(config, chosen.articles, &recipe.lists), 1) {
             Ok(draft) => {
                 faults.0.extend(draft.lints.0);
@@ -52,6 +55,16 @@ fn look(context: &Context, config: &Config, faults: &mut Faults) {
     }
     faults.0.sort_by_key(place);
     faults.0.dedup();
+}
+
+/// What is wrong with a digest that no article of content/ fits, as one of sources alone: any article will do to try its templates.
+fn without_articles(press: &Press<'_>, recipe: &Digest, library: &Library) -> Faults {
+    let any = Digest { tags: Vec::new(), sources: Vec::new(), authors: Vec::new(), min: 1, ..recipe.clone() };
+    let tried = match digest::choose(press.config, &any, library, &Default::default(), press.now) {
+        Choice::Articles(chosen) => press.digest(recipe, &Planned::of(press.config, chosen.articles, &recipe.lists), 1).map(drop),
+        Choice::Nothing(_) => press.parses(recipe),
+    };
+    tried.err().unwrap_or_default()
 }
 
 /// Faults are shown file by file, from the top; those without a file come last.

@@ -7,7 +7,7 @@ use url::Url;
 use super::{Context, Exit, Failure};
 use crate::config::Config;
 use crate::fetch::{Fetch, FetchError};
-use crate::import::{pages, reader};
+use crate::import::{self, pages, reader};
 use crate::model::Fault;
 
 /// A document from the web or from a file, as it came.
@@ -22,18 +22,50 @@ pub struct Document {
 
 /// Gets what a person means by an address or a file name.
 pub async fn document(context: &Context, target: &str, base: Option<&Url>) -> Result<Document, Failure> {
-    match Url::parse(target) {
-        Ok(url) if matches!(url.scheme(), "http" | "https") => download(context, &url, base).await,
-        _ => {
-            let file = Path::new(target);
-            let bytes = std::fs::read(file).map_err(|error| {
-                let fault = Fault::error("file", format!("cannot read {target}: {error}"))
-                    .hint("name a file, or a full address: https://example.org/");
-                Failure::new(Exit::Usage, fault)
-            })?;
-            Ok(Document { bytes, content_type: None, base: base.cloned() })
-        }
+    let file = Path::new(target);
+    // A scheme makes it an address, whatever files there are.
+    if !file.exists() || target.contains("://") {
+        let url = match address(target) {
+            Ok(url) => url,
+            Err(failure) if has_scheme(target) => return Err(failure),
+            Err(_) => return Err(no_file(target)),
+        };
+        return download(context, &url, base).await;
     }
+    let bytes = std::fs::read(file).map_err(|error| {
+        let fault = Fault::error("file", format!("cannot read {target}: {error}"));
+        Failure::new(Exit::Usage, fault.hint("name a file, or a full address: https://example.org/"))
+    })?;
+    Ok(Document { bytes, content_type: None, base: base.cloned() })
+}
+
+/// An address as a person types it.
+pub fn address(text: &str) -> Result<Url, Failure> {
+    import::address::parse(text).map_err(|wrong| {
+        let fault = Fault::error("bad-address", format!("{:?} is no address to ask: {wrong}", shown(text)));
+        Failure::new(Exit::Usage, fault.hint(wrong.hint))
+    })
+}
+
+/// Whether a text begins as an address does, and names no file.
+fn has_scheme(text: &str) -> bool {
+    let scheme = text.split_once(':').map(|(scheme, _)| scheme);
+    scheme.is_some_and(|scheme| !scheme.is_empty() && scheme.chars().all(|c| c.is_ascii_alphanumeric()))
+}
+
+/// Without what may be a password.
+fn shown(text: &str) -> String {
+    match (text.find("://"), text.rfind('@')) {
+        (Some(scheme), Some(at)) if scheme < at => format!("{}://{}", &text[..scheme], &text[at + 1..]),
+        _ => text.to_owned(),
+    }
+}
+
+/// Neither a file nor an address: both are said.
+fn no_file(target: &str) -> Failure {
+    let meant = import::address::parse(target).err().map(|wrong| wrong.hint).unwrap_or_default();
+    let fault = Fault::error("file", format!("cannot read {target}: there is no such file"));
+    Failure::new(Exit::Usage, fault.hint(format!("name a file that is there; if it is an address: {meant}")))
 }
 
 async fn download(context: &Context, url: &Url, base: Option<&Url>) -> Result<Document, Failure> {

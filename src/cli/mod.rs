@@ -5,6 +5,7 @@ mod article;
 mod bounce;
 mod build;
 mod check;
+mod config_file;
 mod deliver;
 mod dev;
 mod dkim;

@@ -9,17 +9,20 @@ use crate::model::Fault;
 /// Gmail clips a mail whose HTML is larger than this.
 const CLIPPED_AT: usize = 102 * 1024;
 
-/// Writes issue.html, issue.txt and issue.eml and prints their sizes. Articles that went out before are shown again.
+/// Writes issue.html, issue.txt and issue.eml and prints their sizes. Where nothing new is due, articles that went out before are shown,
+/// and that is said.
 pub async fn run(context: &Context, args: PreviewArgs) -> Result<Exit, Failure> {
     let app = context.app().await?;
     let (target, library) = target::find(context, &app, &args.name).await?;
-    let draft = match target::freeze(&app, &target, &library, &[], true).await? {
-        Ok(draft) => draft,
+    let pressed = match target::freeze(&app, &target, &library, &[], true).await? {
+        Ok(pressed) => pressed,
         Err(reason) => {
             context.out.say(format!("nothing to preview: {reason}"));
             return Ok(Exit::Problems);
         }
     };
+    pressed.tell(context);
+    let draft = &pressed.draft;
     context.out.faults(&draft.lints);
     let person = match &args.reader {
         None => None,
@@ -34,7 +37,7 @@ pub async fn run(context: &Context, args: PreviewArgs) -> Result<Exit, Failure> 
     let list = &draft.new.lists[0];
     let compiled = &draft.compiled[list];
     let reader = digest::sample_reader(&draft.new.frozen, person);
-    let broken = |error: crate::compose::ComposeError| Failure::from(Fault::error("template", error.to_string()));
+    let broken = |error| target::broken(&app, draft.new.digest.as_deref(), compiled, &reader, &error);
     let rendered = compiled.render(&reader).map_err(broken)?;
     let mut message = Vec::new();
     compiled.message(&reader, context.clock.now(), &mut message).map_err(broken)?;
@@ -46,9 +49,9 @@ pub async fn run(context: &Context, args: PreviewArgs) -> Result<Exit, Failure> 
     }
     if context.out.json {
         let sizes: serde_json::Map<_, _> = files.iter().map(|(name, bytes)| ((*name).to_owned(), bytes.len().into())).collect();
-        context
-            .out
-            .data(&serde_json::json!({"subject": rendered.subject, "preheader": rendered.preheader, "out": args.out, "bytes": sizes}));
+        context.out.data(&serde_json::json!({
+            "subject": rendered.subject, "preheader": rendered.preheader, "not_due": pressed.not_due, "out": args.out, "bytes": sizes,
+        }));
         return Ok(Exit::Done);
     }
     context.out.say(format!("subject    {}", rendered.subject));

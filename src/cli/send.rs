@@ -23,7 +23,10 @@ pub async fn run(context: &Context, args: SendArgs) -> Result<Exit, Failure> {
     let only = args.only.as_deref().map(|text| target::parse_where(&app, text)).transpose()?;
 
     let mut draft = match target::freeze(&app, &target, &library, &lists, to.is_some()).await? {
-        Ok(draft) => draft,
+        Ok(pressed) => {
+            pressed.tell(context);
+            pressed.draft
+        }
         Err(reason) => return Ok(nothing(context, &args.name, &reason)),
     };
     if let Some(to) = to {
@@ -106,7 +109,7 @@ async fn test(context: &Context, app: &App, draft: &Draft, to: &EmailAddress) ->
     let unique = format!("{}{to}", app.clock.now().0);
     reader.message_id = deliver::test_message_id(&app.key, &unique, draft.new.frozen.lists[list].from.address.domain());
     let mut message = Vec::new();
-    let broken = |error: crate::compose::ComposeError| Failure::from(Fault::error("template", error.to_string()));
+    let broken = |error| target::broken(app, draft.new.digest.as_deref(), &compiled, &reader, &error);
     compiled.message(&reader, app.clock.now(), &mut message).map_err(broken)?;
     let from = draft.new.frozen.lists[list].from.address.clone();
     let outcome = deliver::sender(app)?.send_one(&from, to, message).await;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::{Context, Exit, Failure};
 use crate::app::App;
+use crate::compose::{Compiled, ComposeError, Reader};
 use crate::digest::{self, Choice, Draft, Planned, Press};
 use crate::model::{Article, ArticleState, Condition, Digest, Fault, Library, ListId, Segment};
 use crate::{import, preflight, worker};
@@ -37,7 +38,33 @@ pub async fn find(context: &Context, app: &App, name: &str) -> Result<(Target, L
     Err(Failure::new(Exit::Usage, Fault::error("unknown-name", format!("there is no digest and no article `{name}`")).hint(hint)))
 }
 
-/// Freezes the next Issue of the target. `repeat` takes Articles that went out before as well (previews, tests).
+/// An Issue that is not in the store.
+pub struct Pressed {
+    /// As it would be frozen.
+    pub draft: Draft,
+    /// Why the Digest has no Issue now, when this one only stands in for it.
+    pub not_due: Option<String>,
+}
+
+impl Pressed {
+    /// Says that these Articles are no news, if they are not.
+    pub fn tell(&self, context: &Context) {
+        if let Some(reason) = &self.not_due {
+            context.out.note(format!("nothing new is due ({reason}): this shows the newest articles as if none had been mailed"));
+        }
+    }
+}
+
+/// Why an Issue cannot be made for one reader, with its place.
+pub fn broken(app: &App, digest: Option<&str>, compiled: &Compiled, reader: &Reader, error: &ComposeError) -> Failure {
+    let fault = compiled.fault_for(reader).unwrap_or_else(|| Fault::error("template", error.to_string()));
+    match digest {
+        Some(digest) => app.config.placed(digest, fault.into()).into(),
+        None => fault.into(),
+    }
+}
+
+/// Freezes the next Issue of the target. With `repeat` (previews, tests) one that is not due shows Articles that went out before.
 /// Nothing to send gives the reason.
 pub async fn freeze(
     app: &App,
@@ -45,16 +72,18 @@ pub async fn freeze(
     library: &Library,
     lists: &[ListId],
     repeat: bool,
-) -> Result<Result<Draft, String>, Failure> {
+) -> Result<Result<Pressed, String>, Failure> {
     let now = app.clock.now();
     let press = Press { config: &app.config, templates: &app.templates, now };
     match target {
         Target::Digest(recipe) => {
             let recipe = if lists.is_empty() { (**recipe).clone() } else { Digest { lists: lists.to_vec(), ..(**recipe).clone() } };
             let mut planned = digest::plan(&app.config, &app.store, &recipe, library, now, now).await?;
-            if repeat && planned.is_err() {
+            let mut not_due = None;
+            if repeat && let Err(reason) = &planned {
                 let again = Digest { min: 1, ..recipe.clone() };
                 if let Choice::Articles(chosen) = digest::choose(&app.config, &again, library, &Default::default(), now) {
+                    not_due = Some(reason.clone());
                     planned = Ok(Planned::of(&app.config, chosen.articles, &recipe.lists));
                 }
             }
@@ -62,7 +91,7 @@ pub async fn freeze(
                 Ok(mut planned) => {
                     worker::for_mail(&mut planned);
                     let number = app.store.next_number(Some(&recipe.id)).await?;
-                    Ok(Ok(press.digest(&recipe, &planned, number)?))
+                    Ok(Ok(Pressed { draft: press.digest(&recipe, &planned, number)?, not_due }))
                 }
                 Err(reason) => Ok(Err(reason)),
             }
@@ -70,7 +99,8 @@ pub async fn freeze(
         Target::Letter(article) => {
             let lists = if lists.is_empty() { letter_lists(app, article)? } else { lists.to_vec() };
             let imported = article.origin.is_some().then(|| Arc::new(import::for_mail(article)));
-            Ok(Ok(press.letter(imported.as_ref().unwrap_or(article), &lists)?))
+            let draft = press.letter(imported.as_ref().unwrap_or(article), &lists)?;
+            Ok(Ok(Pressed { draft, not_due: None }))
         }
     }
 }

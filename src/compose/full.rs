@@ -94,23 +94,32 @@ impl Shared {
     /// may work for others, so it is forgiven here.
     pub(super) fn try_out(&self, sample: &Reader) -> Result<(), Faults> {
         let forgiven = |fault: &Fault| fault.place.as_ref().is_some_and(|place| mentions_reader(&place.source));
+        match self.first_fault(sample) {
+            Some(fault) if !forgiven(&fault) => Err(fault.into()),
+            _ => Ok(()),
+        }
+    }
+
+    /// Why no mail can be rendered for a reader, with its place.
+    pub(super) fn first_fault(&self, reader: &Reader) -> Option<Fault> {
         let mut context = self.context.clone();
-        context::set_reader(&mut context, sample);
+        context::set_reader(&mut context, reader);
         for name in [SUBJECT, PREHEADER, &self.html.name, &self.text_name] {
             match template::render(&self.engine, name, &context) {
-                Ok(written) if name == SUBJECT || name == PREHEADER => {
-                    let line = one_line(&written).map_err(|error| Fault::error("line-too-long", error.0))?;
-                    context::set_issue(&mut context, if name == SUBJECT { SUBJECT } else { PREHEADER }, &line);
-                }
+                Ok(written) if name == SUBJECT || name == PREHEADER => match one_line(&written) {
+                    Ok(line) => context::set_issue(&mut context, if name == SUBJECT { SUBJECT } else { PREHEADER }, &line),
+                    Err(error) => return Some(Fault::error("line-too-long", error.0).in_file(Path::new(name))),
+                },
                 Ok(written) if name == self.html.name => {
-                    self.html.inline(&written).map_err(|error| Fault::error("html-invalid", error.0).in_file(Path::new(name)))?;
+                    if let Err(error) = self.html.inline(&written) {
+                        return Some(Fault::error("html-invalid", error.0).in_file(Path::new(name)));
+                    }
                 }
                 Ok(_) => {}
-                Err(fault) if forgiven(&fault) => return Ok(()),
-                Err(fault) => return Err(fault.into()),
+                Err(fault) => return Some(fault),
             }
         }
-        Ok(())
+        None
     }
 
     /// The context for one reader, with `issue.subject` and `issue.preheader` rendered in that order.

@@ -121,6 +121,11 @@ impl Compiled {
         self.shared.render(reader)
     }
 
+    /// Why no mail can be rendered for this reader, with its place: for whoever is to mend it. None when one can.
+    pub fn fault_for(&self, reader: &Reader) -> Option<Fault> {
+        self.shared.first_fault(reader)
+    }
+
     /// Why this Issue takes the full path for every reader, if it does: lints at file:line.
     pub fn lints(&self) -> &Faults {
         self.fast.as_ref().and_then(|fast| fast.stopped()).unwrap_or(&self.lints)

@@ -1,5 +1,6 @@
 //! From a file and the environment to a checked [`Config`]: parse, lay variables over, read every section, collect every fault.
 
+use std::cell::{RefCell, RefMut};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -10,6 +11,7 @@ use super::reader::{Section, did_you_mean};
 use super::sections::{self, Known};
 use super::source::Source;
 use super::tree::{Entry, Node, Origin, Value, from_table};
+use super::written::Written;
 use super::{Config, OnUnknown, SendPolicy, StoreUrl, beside, dkim, env, relay, sources, store, web};
 use crate::model::article::OWN;
 use crate::model::{Fault, Faults, Feed};
@@ -28,8 +30,13 @@ pub(super) fn load(file: &Path, env: impl Iterator<Item = (String, String)>) -> 
         let fault = Fault::error("unreadable", format!("cannot read {}: {error}", file.display()));
         Faults::from(fault.hint("make a new publication with `postrider init`, or name the file with --config"))
     })?;
-    let mut source = Source::new(file, &text);
-    let (table, errors) = DeTable::parse_recoverable(&text);
+    parse(file, &text, env)
+}
+
+/// The same of `text`, as if it stood in `file`.
+pub(super) fn parse(file: &Path, text: &str, env: impl Iterator<Item = (String, String)>) -> Result<(Config, Faults), Faults> {
+    let mut source = Source::new(file, text);
+    let (table, errors) = DeTable::parse_recoverable(text);
     for error in &errors {
         source.report(Fault::error("syntax", error.message().trim()), &error.span().map_or(Origin::Absent, Origin::File));
     }
@@ -45,6 +52,19 @@ pub(super) fn load(file: &Path, env: impl Iterator<Item = (String, String)>) -> 
         Some(config) if faults.errors() == 0 => Ok((config, faults)),
         _ => Err(faults),
     }
+}
+
+/// Reads one `[[source]]` that stands alone. Its warnings are not told.
+pub(super) fn one_source(block: &str) -> Result<crate::model::source::Source, Faults> {
+    let source = Source::new(Path::new("[[source]]"), block);
+    let (table, errors) = DeTable::parse_recoverable(block);
+    for error in &errors {
+        source.push(Fault::error("syntax", error.message().trim()));
+    }
+    let root = from_table(table.get_ref());
+    let found = every(&Root { source: &source, entries: &root }, "source", sources::source).pop();
+    let faults = source.into_faults();
+    found.filter(|_| faults.errors() == 0).ok_or(faults)
 }
 
 /// The top level of the tree.
@@ -130,7 +150,13 @@ fn read(root: &Root<'_>, file: &Path) -> Option<Config> {
     let sources = every(root, "source", sources::source);
     let known = Known { lists: ids(root, "list"), sources: [vec![OWN.to_owned()], ids(root, "source")].concat() };
     let zone = site.as_ref().map_or(Tz::UTC, |site| site.timezone);
-    let digests = every(root, "digest", |s| sections::digest(s, zone, &known));
+    let written = RefCell::default();
+    let digests = every(root, "digest", |s| {
+        let digest = sections::digest(s, zone, &known)?;
+        let mut all: RefMut<'_, Vec<Written>> = written.borrow_mut();
+        all.extend(["subject", "preheader"].into_iter().filter_map(|key| Written::read(s, key, &digest.id)));
+        Some(digest)
+    });
     let (mut feeds, gone_feeds) = feeds(root, &known);
     if feeds.is_empty() && !gone_feeds.contains(&"main".to_owned()) {
         feeds.push(sections::main_feed());
@@ -158,6 +184,7 @@ fn read(root: &Root<'_>, file: &Path) -> Option<Config> {
         feeds,
         gone_feeds,
         sources,
+        written: written.into_inner(),
     })
 }
 

@@ -12,10 +12,13 @@ mod starter;
 mod store;
 mod tree;
 mod web;
+mod written;
 
+pub use sources::{source_block, source_values};
 pub use starter::starter;
 pub use store::{PostgresUrl, StoreUrl};
 pub use web::WebPolicy;
+pub use written::Written;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -25,7 +28,7 @@ use ipnet::IpNet;
 
 use crate::model::feed::Feed;
 use crate::model::source::Source;
-use crate::model::{Digest, Dkim, EmailAddress, Faults, List, ListId, Relay, Site};
+use crate::model::{Digest, Dkim, EmailAddress, Fault, Faults, List, ListId, Relay, Site};
 
 /// The documented default configuration, compiled in; `init` writes a shorter one.
 pub const DEFAULT: &str = include_str!("../../config.toml");
@@ -71,6 +74,8 @@ pub struct Config {
     pub gone_feeds: Vec<String>,
     /// `[[source]]`.
     pub sources: Vec<Source>,
+    /// Where the templates of Digests stand.
+    pub written: Vec<Written>,
 }
 
 /// `[send]`: rules of the ledger.
@@ -95,6 +100,22 @@ impl Config {
     /// Gives the configuration with its warnings, or all faults at once.
     pub fn load(file: &Path, env: impl Iterator<Item = (String, String)>) -> Result<(Self, Faults), Faults> {
         load::load(file, env)
+    }
+
+    /// The same of `text`, as if it stood in `file`.
+    pub fn parse(file: &Path, text: &str, env: impl Iterator<Item = (String, String)>) -> Result<(Self, Faults), Faults> {
+        load::parse(file, text, env)
+    }
+
+    /// Reads one `[[source]]` that stands alone, or says what is wrong with it.
+    pub fn source(block: &str) -> Result<Source, Fault> {
+        let first = |faults: Faults| faults.0.into_iter().next().unwrap_or_else(|| Fault::error("bad-value", "this is no [[source]]"));
+        load::one_source(block).map_err(first)
+    }
+
+    /// Faults of a Digest's subject and preheader, which are templates, as faults of config.toml.
+    pub fn placed(&self, digest: &str, faults: Faults) -> Faults {
+        written::placed(&self.written, digest, faults)
     }
 
     /// The List with this id.

@@ -8,6 +8,7 @@ use super::source::Source;
 use super::tree::{Entry, Node, Origin, Value};
 use crate::model::Fault;
 use crate::model::email::forbidden_in_header;
+use crate::model::fault::Place;
 pub(super) use crate::model::fault::nearest;
 
 /// One table of the configuration.
@@ -181,6 +182,11 @@ impl<'a> Section<'a> {
     /// Reports a fault at the head of this table.
     pub fn fault(&self, fault: Fault) {
         self.source.report(fault, &self.origin);
+    }
+
+    /// The place of what was written at `origin`, if that is in the file.
+    pub fn place(&self, origin: &Origin) -> Option<Place> {
+        self.source.place(origin)
     }
 
     /// Reports a fault at `origin`.

@@ -295,7 +295,9 @@ pub(super) fn http_url(text: &str) -> Result<Url, String> {
     let url =
         Url::parse(text).map_err(|error| format!("this is not a web address: {error}\nwrite it in full: \"https://example.com/\""))?;
     if !matches!(url.scheme(), "http" | "https") {
-        return Err(format!("a web address begins with https:// or http://, not {}://", url.scheme()));
+        // Only what cannot hold a password is repeated.
+        let full = url.host_str().map_or_else(|| "https://example.com/".to_owned(), |host| format!("https://{host}{}", url.path()));
+        return Err(format!("a web address begins with https:// or http://, not {}://\nwrite \"{full}\"", url.scheme()));
     }
     if !url.username().is_empty() || url.password().is_some() {
         return Err("a web address cannot contain a user or a password".to_owned());

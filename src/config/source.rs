@@ -5,6 +5,7 @@ use std::ops::Range;
 use std::path::Path;
 
 use super::tree::{Entry, Origin, Value};
+use crate::model::fault::Place;
 use crate::model::{Fault, Faults};
 
 /// The file being read. Shared by every reader, hence the cell.
@@ -48,6 +49,12 @@ impl<'a> Source<'a> {
             }
         };
         self.faults.borrow_mut().push(placed);
+    }
+
+    /// The place of these bytes of the file; none of what does not stand in it.
+    pub fn place(&self, origin: &Origin) -> Option<Place> {
+        let Origin::File(span) = origin else { return None };
+        Fault::error("place", "").at(self.file, &self.shown, span.clone()).place
     }
 
     /// Keeps a fault that has its place, or none.

@@ -13,7 +13,7 @@ use std::sync::Arc;
 pub use choose::{Choice, Chosen, Past, choose};
 pub use plan::{Planned, plan};
 
-use crate::compose::{Compiled, Reader, Rendered};
+use crate::compose::{Compiled, ComposeError, Reader, Rendered};
 use crate::config::Config;
 use crate::model::edition::Carried;
 use crate::model::issue::{FrozenArticle, FrozenCorrection, FrozenList, FrozenSite};
@@ -22,6 +22,7 @@ use crate::model::{
 };
 use crate::store::carried::Remembered;
 use crate::store::issues::NewIssue;
+use crate::template;
 
 /// The template of a letter.
 const LETTER: &str = "letter";
@@ -69,11 +70,21 @@ impl Press<'_> {
             corrections: planned.corrected.iter().zip(&planned.edition.corrections).map(frozen_correction).collect(),
             ..self.blank(articles, &digest.lists)?
         };
-        let mut draft = self.finish(frozen, Some(digest.id.clone()), &articles[..fresh], &digest.lists)?;
+        let placed = |faults| self.config.placed(&digest.id, faults);
+        let mut draft = self.finish(frozen, Some(digest.id.clone()), &articles[..fresh], &digest.lists).map_err(placed)?;
+        draft.lints = placed(draft.lints);
         draft.new.edition = planned.edition.clone();
         draft.new.remembered = planned.remembered.clone();
         draft.new.only = digest.only.as_ref().map(|only| only.at(self.now, self.config.site.timezone));
         Ok(draft)
+    }
+
+    /// Parses what can be parsed of a Digest without an Article: its templates, its subject and its preheader.
+    pub fn parses(&self, digest: &Digest) -> Result<(), Faults> {
+        let mut sources = self.blank(&[], &digest.lists)?.templates;
+        sources.insert("subject".to_owned(), digest.subject.clone());
+        sources.extend(digest.preheader.as_ref().map(|text| ("preheader".to_owned(), text.clone())));
+        template::engine(&sources).map(drop).map_err(|faults| self.config.placed(&digest.id, faults))
     }
 
     /// Freezes one Article as a letter to `lists`.
@@ -168,7 +179,9 @@ impl Press<'_> {
             }
             compiled.insert(list.clone(), Arc::new(one));
         }
-        let sample = compiled[first].render(&sample_reader(&frozen, None)).map_err(|e| Fault::error("template", e.to_string()))?;
+        let (one, reader) = (&compiled[first], sample_reader(&frozen, None));
+        let broken = |error: ComposeError| one.fault_for(&reader).unwrap_or_else(|| Fault::error("template", error.to_string()));
+        let sample = one.render(&reader).map_err(broken)?;
         let new = NewIssue {
             digest,
             subject: sample.subject.clone(),

@@ -192,6 +192,7 @@ impl Importer {
                 let robots = Arc::new(self.robots_of(page).await);
                 let mut all = self.robots.lock().unwrap_or_else(PoisonError::into_inner);
                 all.retain(|_, (at, _)| now.since(*at) < ROBOTS_KEPT);
+                super::robots::make_room(&mut all, &robots);
                 all.insert(site.clone(), (now, robots.clone()));
                 robots
             }

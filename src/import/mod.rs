@@ -4,8 +4,12 @@
 //! the answer; `take` finds out which entries are known (`identity`), which are wanted (`filter`) and whether the feed has changed its ways (`guard`);
 //! `article` cleans what is new. One commit keeps entries, validators and the time to ask again (`patience`). `shelf` makes Articles of all that is kept.
 
+pub mod address;
 pub mod article;
 mod ask;
+mod body;
+mod brief;
+mod controls;
 mod filter;
 pub mod guard;
 pub mod identity;

@@ -1,14 +1,21 @@
 //! OPML in and out: the list of feeds that every feed reader can export and take in.
 //!
 //! Reading forgives what such files get wrong (charsets, case, bare ampersands, missing versions) with the feed reader's own tokenizer,
-//! and tells with its line what would be lost. No DTD is read; references are characters and nothing else.
+//! and tells with its line what would be lost. No DTD is read; references are characters and nothing else. What we wrote ourselves gives the same
+//! sources again (`own`).
+
+mod own;
 
 use std::collections::HashMap;
 
+pub use own::NAMESPACE;
 use url::Url;
 
+use super::address::{self, WrongAddress};
 use super::reader::token::{Token, Tokenizer};
 use super::reader::{MAX_ATTRIBUTES, MAX_DEPTH, charset, entity};
+use crate::model::Fault;
+use crate::model::source::{Source, SourceKind};
 
 /// A larger file is refused: the feeds of ten thousand readers' lists fit into it.
 pub const BYTES_MAX: usize = 10 * 1024 * 1024;
@@ -34,6 +41,8 @@ pub struct Outline {
     pub html_url: Option<Url>,
     /// The folders it lies in, outermost first, and its categories.
     pub tags: Vec<String>,
+    /// The Source it was written from, where we wrote the list.
+    pub own: Option<Box<Source>>,
 }
 
 /// What a file lists.
@@ -47,7 +56,7 @@ pub struct List {
 
 /// A feed of a list that cannot be asked.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, serde::Serialize)]
-#[error("line {line}: {address:?} is not the address of a feed: {cause}")]
+#[error("line {line}: {address:?} is left out: {cause}")]
 pub struct Refused {
     /// Where.
     pub line: usize,
@@ -55,6 +64,8 @@ pub struct Refused {
     pub address: String,
     /// What is wrong with it.
     pub cause: String,
+    /// What to write there.
+    pub hint: Option<String>,
 }
 
 /// Why a file is no list of feeds that can be taken in.
@@ -110,7 +121,7 @@ pub fn read(bytes: &[u8]) -> Result<List, OpmlError> {
     if text.trim().is_empty() {
         return Err(OpmlError::Empty);
     }
-    let mut reading = Reading { text: &text, open: Vec::new(), list: List::default(), places: HashMap::new() };
+    let mut reading = Reading { text: &text, open: Vec::new(), list: List::default(), places: HashMap::new(), prefix: None };
     reading.run()?;
     Ok(reading.list)
 }
@@ -121,8 +132,10 @@ struct Reading<'a> {
     /// Elements that are open, with the name of the folder when it is one.
     open: Vec<(&'a str, Option<String>)>,
     list: List,
-    /// Where among the feeds each address is.
-    places: HashMap<Url, usize>,
+    /// Where among the feeds each address is; of Sources of ours two may have the same, with ids of their own.
+    places: HashMap<(Url, Option<String>), usize>,
+    /// What stands before the names of our own attributes.
+    prefix: Option<&'a str>,
 }
 
 impl<'a> Reading<'a> {
@@ -138,6 +151,9 @@ impl<'a> Reading<'a> {
                     let at = before + tokens.between(before, tokens.position()).rfind(&format!("<{name}")).unwrap_or(0);
                     if !is_opml && !name.eq_ignore_ascii_case("opml") {
                         return Err(OpmlError::NotOpml { line: self.line(at), found: format!("<{}>", cut_off(name, SHOWN_CHARS_MAX)) });
+                    }
+                    if !is_opml {
+                        self.prefix = Attributes(&tokens.attributes).prefix_of(NAMESPACE);
                     }
                     is_opml = true;
                     self.start(name, is_empty, &Attributes(&tokens.attributes), at)?;
@@ -165,7 +181,7 @@ impl<'a> Reading<'a> {
         }
         let mut folder = None;
         if name.eq_ignore_ascii_case("outline") {
-            match attributes.address() {
+            match attributes.address().or_else(|| attributes.own(self.prefix, "id").and_then(|_| attributes.get("url"))) {
                 Some(address) => self.feed(&address, attributes, at)?,
                 None => folder = attributes.title().map(|title| cut_off(&title, TAG_CHARS_MAX)),
             }
@@ -178,26 +194,30 @@ impl<'a> Reading<'a> {
 
     fn feed(&mut self, address: &str, attributes: &Attributes<'_, 'a>, at: usize) -> Result<(), OpmlError> {
         let is_full = || self.list.outlines.len() + self.list.refused.len() >= OUTLINES_MAX;
-        let xml_url = match web_address(address) {
-            Ok(url) => url,
+        let (xml_url, own) = match self.asked(address, attributes) {
+            Ok(found) => found,
             Err(_) if is_full() => return Err(OpmlError::TooManyOutlines { line: self.line(at) }),
-            Err(cause) => {
-                let refused = Refused { line: self.line(at), address: cut_off(&without_user(address), SHOWN_CHARS_MAX), cause };
-                self.list.refused.push(refused);
+            Err(Fault { message: cause, hint, .. }) => {
+                let address = cut_off(&without_user(address), SHOWN_CHARS_MAX);
+                self.list.refused.push(Refused { line: self.line(at), address, cause, hint });
                 return Ok(());
             }
         };
+        let key = match &own {
+            Some(own) => (own.url.clone(), Some(own.id.clone())),
+            None => (xml_url.clone(), None),
+        };
         let folders = self.open.iter().filter_map(|(_, folder)| folder.clone());
         let tags: Vec<String> = folders.chain(attributes.categories()).collect();
-        let place = match self.places.get(&xml_url) {
+        let place = match self.places.get(&key) {
             Some(&place) => place,
             None if is_full() => return Err(OpmlError::TooManyOutlines { line: self.line(at) }),
             None => {
                 let title = attributes.title().map(|title| cut_off(&title, TITLE_CHARS_MAX));
                 let title = title.unwrap_or_else(|| xml_url.host_str().unwrap_or_default().to_owned());
                 let html_url = attributes.get("htmlUrl").and_then(|url| web_address(&url).ok());
-                self.places.insert(xml_url.clone(), self.list.outlines.len());
-                self.list.outlines.push(Outline { title, xml_url, html_url, tags: Vec::new() });
+                self.places.insert(key, self.list.outlines.len());
+                self.list.outlines.push(Outline { title, xml_url, html_url, tags: Vec::new(), own });
                 self.list.outlines.len() - 1
             }
         };
@@ -210,6 +230,13 @@ impl<'a> Reading<'a> {
         Ok(())
     }
 
+    /// The address of a feed, and the Source it was written from; or what is wrong, and what to write.
+    fn asked(&self, address: &str, attributes: &Attributes<'_, 'a>) -> Result<(Url, Option<Box<Source>>), Fault> {
+        let url = web_address(address).map_err(|wrong| Fault::error("bad-address", wrong.cause).hint(wrong.hint))?;
+        let own = attributes.own(self.prefix, "id").map(|_| own::source(|key| attributes.own(self.prefix, key), &url));
+        Ok((url, own.transpose()?.map(Box::new)))
+    }
+
     /// The line of a place in the text, counted from one. Only errors ask.
     fn line(&self, at: usize) -> usize {
         memchr::memchr_iter(b'\n', &self.text.as_bytes()[..at]).count() + 1
@@ -219,7 +246,20 @@ impl<'a> Reading<'a> {
 /// The attributes of one element. Their names are written in every case.
 struct Attributes<'t, 'a>(&'t [(&'a str, &'a str)]);
 
-impl Attributes<'_, '_> {
+impl<'a> Attributes<'_, 'a> {
+    /// What stands before the names of a namespace (`xmlns:PREFIX="namespace"`).
+    fn prefix_of(&self, namespace: &str) -> Option<&'a str> {
+        self.0.iter().find(|(_, value)| *value == namespace).and_then(|(name, _)| name.strip_prefix("xmlns:"))
+    }
+
+    /// The value of an attribute of ours, as it was written.
+    fn own(&self, prefix: Option<&str>, key: &str) -> Option<String> {
+        let prefix = prefix?;
+        let is_it = |name: &str| name.strip_prefix(prefix).and_then(|rest| rest.strip_prefix(':')) == Some(key);
+        let (_, raw) = self.0.iter().find(|(name, _)| is_it(name))?;
+        Some(entity::resolve(raw).into_owned())
+    }
+
     /// The value of an attribute on one line; none when it is empty.
     fn get(&self, name: &str) -> Option<String> {
         let (_, raw) = self.0.iter().find(|(it, raw)| it.eq_ignore_ascii_case(name) && !raw.trim().is_empty())?;
@@ -248,20 +288,13 @@ impl Attributes<'_, '_> {
 }
 
 /// An address a feed can be fetched from, or why it cannot.
-fn web_address(text: &str) -> Result<Url, String> {
+fn web_address(text: &str) -> Result<Url, WrongAddress> {
     // `feed:https://...` and `feed://...` were meant for the browser.
     let bare = text.strip_prefix("feed:").map_or(text.to_owned(), |rest| match rest.strip_prefix("//") {
         Some(rest) => format!("http://{rest}"),
         None => rest.to_owned(),
     });
-    let url = Url::parse(&bare).map_err(|error| error.to_string())?;
-    if !matches!(url.scheme(), "http" | "https") {
-        return Err(format!("it begins with {}: in place of https:", url.scheme()));
-    }
-    if !url.username().is_empty() || url.password().is_some() {
-        return Err("it contains a user or a password".to_owned());
-    }
-    Ok(url)
+    address::parse(&bare)
 }
 
 /// An address as it may be shown: without a user and a password.
@@ -306,7 +339,11 @@ pub fn write(title: &str, date_rfc822: &str, outlines: &[Outline]) -> String {
         }
         folders[place].1.push(outline);
     }
-    let mut out = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<opml version=\"2.0\">\n  <head>\n");
+    let mut out = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<opml version=\"2.0\"");
+    if outlines.iter().any(|outline| outline.own.is_some()) {
+        attribute(&format!("xmlns:{}", own::PREFIX), NAMESPACE, &mut out);
+    }
+    out.push_str(">\n  <head>\n");
     element("title", title, &mut out);
     element("dateCreated", date_rfc822, &mut out);
     out.push_str("  </head>\n  <body>\n");
@@ -327,9 +364,13 @@ pub fn write(title: &str, date_rfc822: &str, outlines: &[Outline]) -> String {
 
 fn write_outline(outline: &Outline, indent: &str, out: &mut String) {
     out.push_str(indent);
-    out.push_str("<outline type=\"rss\"");
+    // A page is no feed: other programs are told of it as of a link, and do not ask it for entries.
+    let is_page = outline.own.as_ref().is_some_and(|own| own.kind == SourceKind::Page);
+    let (kind, address) = if is_page { ("link", "url") } else { ("rss", "xmlUrl") };
+    out.push_str("<outline");
+    attribute("type", kind, out);
     attribute("text", &outline.title, out);
-    attribute("xmlUrl", outline.xml_url.as_str(), out);
+    attribute(address, outline.xml_url.as_str(), out);
     if let Some(url) = &outline.html_url {
         attribute("htmlUrl", url.as_str(), out);
     }
@@ -338,6 +379,9 @@ fn write_outline(outline: &Outline, indent: &str, out: &mut String) {
     let category = others.filter(|tag| !tag.is_empty()).collect::<Vec<_>>().join(",");
     if !category.is_empty() {
         attribute("category", &category, out);
+    }
+    for (name, value) in outline.own.iter().flat_map(|own| own::attributes(own, &outline.xml_url)) {
+        attribute(&name, &value, out);
     }
     out.push_str("/>\n");
 }

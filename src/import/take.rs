@@ -9,9 +9,10 @@ use url::Url;
 
 use super::article::{Stored, is_web};
 use super::ask::Brought;
+use super::body;
 use super::guard::{self, Place};
 use super::identity::{self, Facts, Keys, Match};
-use super::pages::Page;
+use super::pages::{Page, address};
 use super::reader::{Entry, Feed, plain_text};
 use super::{Importer, filter};
 use crate::model::Timestamp;
@@ -20,8 +21,8 @@ use crate::store::Result;
 use crate::store::imported::{Arrival, Arrivals, ImportState, Imported};
 use crate::store::sources::SourceRow;
 
-/// Grows when cleaning changes, so that what is still in a feed is cleaned anew.
-const RULES: u8 = 1;
+/// Grows when cleaning changes, so that what is still in a feed is cleaned anew. That is no edit, and nobody is told of it.
+const RULES: &str = "2 ";
 /// Number and hash of the entry that has a key.
 type Known = HashMap<String, (i64, String)>;
 
@@ -175,36 +176,45 @@ fn of_feed(source: &Source, feed: &Feed, entries: Vec<Entry>, from: &Url) -> Vec
 
 /// The page of an entry, when it has one in the web.
 fn link(entry: &Entry, from: &Url) -> Option<Url> {
-    let named = entry.link.as_deref().and_then(|link| from.join(link).ok());
+    let original = entry.original_link.as_deref().and_then(|link| Url::parse(link).ok());
+    let named = || entry.link.as_deref().and_then(|link| from.join(link).ok());
     let by_id = || entry.id.as_deref().filter(|_| entry.is_permalink).and_then(|id| Url::parse(id).ok());
-    named.filter(is_web).or_else(|| by_id().filter(is_web))
+    let mut link = original.filter(is_web).or_else(|| named().filter(is_web)).or_else(|| by_id().filter(is_web))?;
+    address::strip_trackers(&mut link);
+    Some(link)
 }
 
 /// An entry without a page may still have a file.
 fn attached(entry: &Entry) -> Option<Url> {
-    entry.enclosures.iter().find_map(|enclosure| Url::parse(&enclosure.url).ok().filter(is_web))
+    body::files(entry).map(|(_, url)| url).next()
 }
 
 fn entry_facts(source: &Source, entry: &Entry) -> String {
     let text = |text: &Option<String>| text.clone().unwrap_or_default();
     let people: Vec<String> = entry.authors.iter().map(super::reader::Person::display).collect();
     let tags: Vec<&str> = entry.categories.iter().map(|category| category.term.as_str()).collect();
-    let files: Vec<&str> = entry.enclosures.iter().map(|enclosure| enclosure.url.as_str()).collect();
+    let mut files: Vec<&str> = entry.enclosures.iter().map(|enclosure| enclosure.url.as_str()).collect();
+    files.extend(entry.pictures.iter().flat_map(|picture| [Some(picture.url.as_str()), picture.alt.as_deref()]).flatten());
     let dates = format!("{:?} {:?}", entry.published, entry.updated);
-    let (title, link, content, summary, image) =
-        (text(&entry.title), text(&entry.link), text(&entry.content), text(&entry.summary), text(&entry.image));
+    let (title, link, content, summary, image) = (
+        text(&entry.title),
+        text(entry.original_link.as_ref().map_or(&entry.link, |_| &entry.original_link)),
+        text(&entry.content),
+        text(&entry.summary),
+        text(&entry.image),
+    );
     facts(source, &[&title, &link, &content, &summary, &image, &people.join("\n"), &tags.join("\n"), &files.join("\n"), &dates])
 }
 
 /// A hash of an entry as it came, and of how it is cleaned.
 fn facts(source: &Source, parts: &[&str]) -> String {
     let mut hash = Sha256::new();
-    hash.update([RULES, u8::from(source.images)]);
+    hash.update([u8::from(source.images)]);
     for part in parts {
         hash.update((part.len() as u64).to_be_bytes());
         hash.update(part);
     }
-    hash.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+    hash.finalize().iter().take(16).fold(RULES.to_owned(), |facts, byte| facts + &format!("{byte:02x}"))
 }
 
 fn arrivals(
@@ -262,26 +272,27 @@ fn known_arrival(
     if facts == Some(seen.facts.as_str()) && !has_new_key {
         return None;
     }
-    let article = before.get(&id).and_then(|kept| edited(source, batch, seen, kept, now));
+    let is_edit = facts.is_none_or(|facts| facts.starts_with(RULES));
+    let article = before.get(&id).and_then(|kept| edited(source, batch, seen, kept, is_edit.then_some(now)));
     Some(Arrival { known: Some(id), article, ..arrival(seen) })
 }
 
-/// The new words of an Article; `None` when they are the old ones.
-fn edited(source: &Source, batch: &Batch, seen: &Seen, kept: &Imported, now: Timestamp) -> Option<String> {
+/// The new words of an Article, edited `at` some time or never; `None` when they are the old ones.
+fn edited(source: &Source, batch: &Batch, seen: &Seen, kept: &Imported, at: Option<Timestamp>) -> Option<String> {
     let old = Stored::read(&kept.article).filter(|_| kept.state != ImportState::Dropped)?;
     let mut new = stored(source, batch, seen, old.id.clone());
     new.corrected = old.corrected;
     // A feed that stops telling a date, or dates everything anew, changes nothing about when an article appeared.
     new.published.clone_from(&old.published);
-    let is_other = new.title != old.title || new.text != old.text;
+    let at = at.filter(|_| new.title != old.title || new.text != old.text);
     // Few feeds say that an entry was edited. Whoever reads ours should learn of it.
     let is_told = new.updated != old.updated && new.updated.is_some();
     if !is_told {
-        new.updated =
-            if is_other { Some(now.utc().fixed_offset().to_rfc3339_opts(SecondsFormat::Secs, false)) } else { old.updated.clone() };
+        let written = at.map(|at| at.utc().fixed_offset().to_rfc3339_opts(SecondsFormat::Secs, false));
+        new.updated = written.or_else(|| old.updated.clone());
     }
-    if is_other && source.updates == Updates::Correct && kept.state == ImportState::Kept {
-        new.corrected = Some(now.0);
+    if let Some(at) = at.filter(|_| source.updates == Updates::Correct && kept.state == ImportState::Kept) {
+        new.corrected = Some(at.0);
     }
     (new != old).then(|| new.write())
 }

@@ -89,8 +89,13 @@ pub enum Updates {
     Correct,
 }
 
+/// How often a Source is asked without a word about it.
+pub const EVERY: Duration = Duration::from_secs(3600);
+/// A Source is asked once a day at least.
+pub const EVERY_MAX: Duration = Duration::from_secs(24 * 3600);
+
 /// A `[[source]]` table.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Source {
     /// Stable id.
     pub id: String,
@@ -116,4 +121,24 @@ pub struct Source {
     pub weight: usize,
     /// Whether pictures are kept.
     pub images: bool,
+}
+
+impl Source {
+    /// One of which nothing is said but its id and its address.
+    pub fn new(id: String, url: Url) -> Self {
+        Self {
+            id,
+            url,
+            title: None,
+            kind: SourceKind::default(),
+            every: EVERY,
+            tags: Vec::new(),
+            updates: Updates::default(),
+            include: Vec::new(),
+            exclude: Vec::new(),
+            languages: Vec::new(),
+            weight: 1,
+            images: true,
+        }
+    }
 }

@@ -3,7 +3,10 @@
 mod broken;
 mod commands;
 mod corpora;
+mod costs;
 mod dates;
+mod documented;
+mod editors;
 mod hostile;
 mod hosts;
 mod identity;
@@ -17,5 +20,6 @@ mod patience;
 mod reader;
 mod scene;
 mod shelf;
+mod shown;
 mod storms;
 mod turns;

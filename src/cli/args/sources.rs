@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
+use crate::import::address::{self, WrongAddress};
+
 /// `import`
 #[derive(Debug, Args)]
 pub struct ImportArticleArgs {
@@ -14,7 +16,7 @@ pub struct ImportArticleArgs {
     #[arg(long = "as", value_name = "KIND", default_value = "article", value_parser = ["article"])]
     pub kind: String,
     /// The address a file was saved from
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", value_parser = base)]
     pub base: Option<url::Url>,
     /// Say what was understood; write nothing
     #[arg(long)]
@@ -73,7 +75,7 @@ pub enum SourcesAction {
         #[arg(value_name = "URL|FILE")]
         target: String,
         /// The address a file was saved from
-        #[arg(long, value_name = "URL")]
+        #[arg(long, value_name = "URL", value_parser = base)]
         base: Option<url::Url>,
     },
     /// Add the feeds of an OPML file to config.toml
@@ -89,7 +91,7 @@ pub enum SourcesAction {
 #[derive(Debug, Args)]
 pub struct SourceAddArgs {
     /// A feed's or a page's address
-    pub url: url::Url,
+    pub url: String,
     /// The id; without it, made from the title
     #[arg(long)]
     pub id: Option<String>,
@@ -99,4 +101,9 @@ pub struct SourceAddArgs {
     /// A tag for its articles (again for more)
     #[arg(long = "tag", value_name = "TAG")]
     pub tags: Vec<String>,
+}
+
+/// The address a file was saved from, or why it can be none and what to type.
+fn base(text: &str) -> Result<url::Url, String> {
+    address::parse(text).map_err(|WrongAddress { cause, hint }| format!("{cause}\n\nhint: {hint}"))
 }

@@ -43,6 +43,7 @@ pub fn own(name: &str, n: i64) -> Article {
         tags: Vec::new(),
         language: None,
         image: None,
+        attachments: Vec::new(),
         aliases: Vec::new(),
         assets: Vec::new(),
         mail: MailOptions::default(),

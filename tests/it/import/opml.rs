@@ -161,9 +161,9 @@ fn a_wrong_address_is_told_with_its_line_and_keeps_no_other_feed_out() {
     assert_eq!(
         said,
         [
-            "line 2: \"example.org/feed\" is not the address of a feed: relative URL without a base",
-            "line 4: \"file:///etc/passwd\" is not the address of a feed: it begins with file: in place of https:",
-            "line 5: \"https://example.org/\" is not the address of a feed: it contains a user or a password",
+            "line 2: \"example.org/feed\" is left out: it does not begin with https://",
+            "line 4: \"file:///etc/passwd\" is left out: it begins with file: in place of https:",
+            "line 5: \"https://example.org/\" is left out: it contains a user or a password",
         ]
     );
     assert_eq!(list.outlines.iter().map(|outline| outline.xml_url.as_str()).collect::<Vec<_>>(), ["https://example.org/"]);
@@ -207,7 +207,7 @@ fn hostile_lists_take_bounded_time() {
 fn outline(title: &str, address: &str, tags: &[&str]) -> Outline {
     let xml_url = Url::parse(address).expect("an address");
     let html_url = xml_url.join("/").ok();
-    Outline { title: title.to_owned(), xml_url, html_url, tags: tags.iter().map(|&tag| tag.to_owned()).collect() }
+    Outline { title: title.to_owned(), xml_url, html_url, tags: tags.iter().map(|&tag| tag.to_owned()).collect(), own: None }
 }
 
 #[test]

@@ -67,6 +67,11 @@ impl Scene {
         }
     }
 
+    /// Somebody changes the store.
+    pub async fn by_hand(&self, sql: &'static str) {
+        self.place.by_hand(sql).await;
+    }
+
     /// The present instant.
     pub fn now(&self) -> Timestamp {
         self.clock.now()

@@ -27,16 +27,19 @@ tags = ["boats"]
 id = "all"
 lists = ["weekly"]
 schedule = "0 0 9 * * Mon"
+subject = "News"
 limit = 20
 [[digest]]
 id = "quay"
 lists = ["weekly"]
 schedule = "0 0 9 * * Mon"
+subject = "News"
 sources = ["quay"]
 [[digest]]
 id = "boats"
 lists = ["weekly"]
 schedule = "0 0 9 * * Mon"
+subject = "News"
 tags = ["boats"]
 "#;
 
@@ -69,8 +72,14 @@ async fn two(planet: &str, quay: &str) -> (Scene, Shown) {
 async fn next(scene: &Scene, shown: &Shown, planet: &str, quay: &str, first: &str) {
     scene.pass(HOUR * 3);
     *shown.lock().unwrap() = (planet.to_owned(), quay.to_owned());
-    scene.importer.ask_now(first).await.unwrap();
+    asked(scene, first).await;
     scene.ask().await;
+}
+
+/// One is asked now.
+async fn asked(scene: &Scene, id: &str) {
+    let row = scene.store.source(id).await.unwrap().unwrap();
+    assert!(scene.importer.ask_these(vec![row]).recv().await.unwrap().unwrap().taken.is_something(), "{id} brings something");
 }
 
 async fn shelf(scene: &Scene) -> Library {
@@ -147,13 +156,13 @@ async fn entries_without_pages_of_their_own_and_places_on_one_page_hide_each_oth
 async fn a_source_with_years_of_entries_leaves_the_others_their_places() {
     let old = item("http://quay.example.com/0", 200, "");
     let (scene, shown) = two("", &old).await;
-    scene.importer.ask_now("quay").await.unwrap();
+    asked(&scene, "quay").await;
     scene.pass(HOUR * 3);
     shown.lock().unwrap().1 = item("http://quay.example.com/1", 1, "") + &old;
-    scene.importer.ask_now("quay").await.unwrap();
+    asked(&scene, "quay").await;
     let years: String = (0..10_001).map(|n| item(&format!("http://planet.example.org/{n}"), 1_000 + n, "")).collect();
     shown.lock().unwrap().0 = years;
-    scene.importer.ask_now("planet").await.unwrap();
+    asked(&scene, "planet").await;
     let library = shelf(&scene).await;
     let of_quay = library.all().iter().filter(|article| article.source() == "quay").count();
     assert_eq!((of_quay, library.all().len()), (2, 5_002), "its own, and half of the places for the other");

@@ -192,6 +192,15 @@ fn plain_text_keeps_its_columns_and_wastes_no_lines() {
     let wide: Vec<_> =
         lines.iter().filter(|line| unicode_width::UnicodeWidthStr::width(**line) > 72 && !line.starts_with("https:")).collect();
     assert!(wide.is_empty(), "{wide:?}");
+    let many = FrozenArticle {
+        authors: vec!["Ann Example of the Pilots’ Gazette".into(), "Bo Example of the Lighthouse and Sons".into()],
+        ..article(0)
+    };
+    let text = render("email/digest.txt", &context(&[many], None, false));
+    assert!(
+        text.contains("\nAnn Example of the Pilots’ Gazette, Bo Example of the Lighthouse and\nSons · "),
+        "a long byline is wrapped: {text}"
+    );
     insta::assert_snapshot!("digest_text", render("email/digest.txt", &context(&articles(4), Some("Ada"), true)));
     insta::assert_snapshot!("letter_text", render("email/letter.txt", &context(&letter(), None, false)));
 }
