@@ -34,6 +34,8 @@ const TIME_MAX: Duration = Duration::from_secs(20);
 const ANSWER_BYTES_MAX: usize = 64 * 1024;
 /// What browsers follow is more; what honest sites need is two.
 const REDIRECTS_MAX: usize = 5;
+/// A redirect to a longer address is refused: what is read there would be told by it, in every entry and every log row.
+const ADDRESS_BYTES_MAX: usize = 2048;
 /// A Source is asked once an hour, so a connection is kept for a redirect or a second Source on its host: thousands of idle ones would use up the descriptors.
 const IDLE_MAX: Duration = Duration::from_secs(5);
 /// Hosts that are remembered before those nobody asks are forgotten.
@@ -272,7 +274,11 @@ fn redirect(from: &Url, answer: &reqwest::Response) -> Result<Option<Url>, Fetch
     let Some(location) = answer.headers().get(LOCATION) else { return Ok(None) };
     // Not `to_str`: many write the letters of other languages as they are.
     let location = str::from_utf8(location.as_bytes()).map_err(|_| FetchError::Address("its redirect is not text".to_owned()))?;
-    from.join(location).map(Some).map_err(|error| FetchError::Address(format!("its redirect: {error}")))
+    let to = from.join(location).map_err(|error| FetchError::Address(format!("its redirect: {error}")))?;
+    if to.as_str().len() > ADDRESS_BYTES_MAX {
+        return Err(FetchError::Address(format!("its redirect leads to an address longer than {ADDRESS_BYTES_MAX} bytes")));
+    }
+    Ok(Some(to))
 }
 
 /// The checks a request must pass before anything is resolved or connected to.

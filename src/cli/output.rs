@@ -1,5 +1,6 @@
 //! What commands print: data on standard output, everything else on standard error.
 
+use std::borrow::Cow;
 use std::io::{IsTerminal as _, Write as _};
 
 use unicode_width::UnicodeWidthStr as _;
@@ -26,12 +27,13 @@ impl Output {
 
     /// A line of data. A closed pipe (`| head`) is not an error.
     pub fn line(&self, text: impl AsRef<str>) {
-        let _ = writeln!(std::io::stdout().lock(), "{}", text.as_ref());
+        let _ = writeln!(std::io::stdout().lock(), "{}", shown(text.as_ref()));
     }
 
     /// Data as JSON, indented.
     pub fn data(&self, value: &impl serde::Serialize) {
-        self.line(serde_json::to_string_pretty(value).unwrap_or_else(|error| format!("{{\"error\":\"{error}\"}}")));
+        let json = serde_json::to_string_pretty(value).unwrap_or_else(|error| format!("{{\"error\":\"{error}\"}}"));
+        self.line(escaped(json));
     }
 
     /// A result in words: standard output, or standard error when the data goes there as JSON.
@@ -46,7 +48,7 @@ impl Output {
     /// Progress and advice.
     pub fn note(&self, text: impl AsRef<str>) {
         if !self.quiet {
-            let _ = writeln!(std::io::stderr().lock(), "{}", text.as_ref());
+            let _ = writeln!(std::io::stderr().lock(), "{}", shown(text.as_ref()));
         }
     }
 
@@ -80,6 +82,21 @@ impl Output {
         let answer = answer.trim();
         Some(if answer.is_empty() { default.to_owned() } else { answer.to_owned() })
     }
+}
+
+/// What a terminal is shown: words of others among ours must not move its cursor or colour it.
+fn shown(text: &str) -> Cow<'_, str> {
+    if text.contains(is_control) { text.chars().filter(|c| !is_control(*c)).collect::<String>().into() } else { text.into() }
+}
+
+/// JSON with all control characters as escapes: the delete and those beyond it are none in JSON's own eyes.
+fn escaped(json: String) -> String {
+    let escape = |c: char| if is_control(c) { format!("\\u{:04x}", u32::from(c)) } else { c.to_string() };
+    if json.contains(is_control) { json.chars().map(escape).collect() } else { json }
+}
+
+fn is_control(c: char) -> bool {
+    c.is_control() && !matches!(c, '\t' | '\n')
 }
 
 /// `1204` as `1,204`.
@@ -157,4 +174,18 @@ pub fn table(rows: &[Vec<String>]) -> String {
         cells.join("  ").trim_end().to_owned()
     };
     rows.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_of_others_move_no_cursor_and_json_keeps_what_they_were() {
+        let title = "a\u{1b}[31mb\u{9b}2Jc\rd\u{7f}\0é\te\nf";
+        assert_eq!(shown(title), "a[31mb2Jcdé\te\nf");
+        let json = escaped(serde_json::to_string(title).unwrap());
+        assert!(!json.contains(char::is_control), "{json}");
+        assert_eq!(serde_json::from_str::<String>(&json).unwrap(), title);
+    }
 }

@@ -175,11 +175,11 @@ async fn approve(context: &Context, app: &App, id: &str, no_mail: bool, drop: bo
         (false, true) => Verdict::NoMail,
         (false, false) => Verdict::Mail,
     };
-    let n = verdict.pass(&app.store, id, context.clock.now()).await?;
+    let taken = verdict.pass(&app.store, id, context.clock.now()).await?;
     if context.out.json {
-        context.out.data(&serde_json::json!({"source": id, "entries": n}));
+        context.out.data(&serde_json::json!({"source": id, "entries": taken.new + taken.dropped, "merged": taken.merged}));
     } else {
-        context.out.say(verdict.words(id, n));
+        context.out.say(verdict.words(id, &taken));
     }
     Ok(Exit::Done)
 }

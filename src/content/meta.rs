@@ -88,6 +88,7 @@ fn article(fields: &mut Fields<'_>, root: &Node, source: &Source, config: &Confi
         tags: tags(fields, root),
         language,
         image: None,
+        attachments: Vec::new(),
         aliases: fields.texts("aliases", root.get("aliases")),
         assets: Vec::new(),
         mail,

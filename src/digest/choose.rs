@@ -79,7 +79,7 @@ pub(super) fn candidates<'a>(digest: &'a Digest, library: &'a Library, now: Time
 pub(super) fn is_after(beginning: Beginning, article: &Article) -> bool {
     let is_younger = article.published_at() >= beginning.own;
     // What came since is news, whatever its date.
-    is_younger || article.origin.as_ref().is_some_and(|origin| origin.seen_at.is_none_or(|seen| seen > beginning.imported))
+    is_younger || article.origin.as_ref().is_some_and(|origin| origin.seen_at.unwrap_or(article.published_at()) > beginning.imported)
 }
 
 /// Where a Digest begins that has no beginning yet, with `open` from the newest.

@@ -41,9 +41,9 @@ fn entry(channel: &Channel, entry: &Entry) -> atom::Entry {
     let full = channel.full && !entry.html.trim().is_empty();
     let summary = if entry.summary.is_empty() && !full { &entry.title } else { &entry.summary };
     let mut links = vec![link("alternate", &entry.url, Some("text/html"))];
-    links.extend(entry.picture.as_ref().map(|picture| Link {
-        length: (picture.length_bytes > 0).then(|| picture.length_bytes.to_string()),
-        ..link("enclosure", &picture.url, Some(&picture.media_type))
+    links.extend(entry.files.iter().chain(&entry.picture).map(|file| Link {
+        length: (file.length_bytes > 0).then(|| file.length_bytes.to_string()),
+        ..link("enclosure", &file.url, Some(&file.media_type))
     }));
     atom::Entry {
         title: text(&entry.title),

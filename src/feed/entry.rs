@@ -9,7 +9,7 @@ use url::Url;
 
 use super::html;
 use super::text::{clean, encode, line, slug, uri, whole};
-use crate::model::article::Origin;
+use crate::model::article::{Attachment, Origin};
 use crate::model::email::Mailbox;
 use crate::model::{Article, Library, Site, Timestamp};
 
@@ -35,15 +35,25 @@ pub(super) struct Entry {
     pub changed: DateTime<FixedOffset>,
     pub authors: Vec<String>,
     pub tags: Vec<String>,
-    pub picture: Option<Picture>,
+    pub picture: Option<Enclosure>,
+    /// The files that belong to it, without the lead picture.
+    pub files: Vec<Enclosure>,
     pub origin: Option<Origin>,
 }
 
-/// The lead picture, as an enclosure needs it.
-pub(super) struct Picture {
+/// A file as feeds attach it.
+pub(super) struct Enclosure {
     pub url: String,
     pub media_type: String,
+    /// 0 when it is not known.
     pub length_bytes: u64,
+}
+
+impl Enclosure {
+    /// Whether it is of this kind: `image`, `audio`, `video`.
+    pub fn is(&self, kind: &str) -> bool {
+        self.media_type.split('/').next().is_some_and(|first| first.eq_ignore_ascii_case(kind))
+    }
 }
 
 /// Every Article readers may see at `now`, newest first.
@@ -65,6 +75,7 @@ fn entry(site: &Site, article: &Arc<Article>, now: Timestamp) -> Entry {
     let url = uri(&article.url, Some(&site.url)).unwrap_or_else(|| site.absolute(&encode(&article.path, "/")));
     let permalink = article.origin.is_none();
     let page = Url::parse(&url).ok();
+    let picture = picture(article);
     Entry {
         id: if permalink { url.clone() } else { foreign_id(site, article) },
         permalink,
@@ -75,7 +86,8 @@ fn entry(site: &Site, article: &Arc<Article>, now: Timestamp) -> Entry {
         changed: changed(article, now),
         authors: authors(site, article),
         tags: tags(article),
-        picture: picture(article),
+        files: files(article, picture.as_ref()),
+        picture,
         origin: article.origin.as_ref().map(|origin| Origin {
             title: Some(line(&origin.title)).filter(|title| !title.is_empty()).unwrap_or_else(|| origin.source.clone()),
             url: uri(&origin.url, None).unwrap_or_else(|| url.clone()),
@@ -129,11 +141,45 @@ fn tags(article: &Article) -> Vec<String> {
 }
 
 /// A picture whose type is known, if only by its name; readers cannot use others.
-fn picture(article: &Article) -> Option<Picture> {
+fn picture(article: &Article) -> Option<Enclosure> {
     let image = article.image.as_ref()?;
     let url = uri(&image.url, None).filter(|url| url.starts_with("http"))?;
     let media_type = image.media_type.clone().or_else(|| media_type(&url).map(str::to_owned))?;
-    Some(Picture { url, media_type: clean(&media_type).into_owned(), length_bytes: image.length_bytes.unwrap_or(0) })
+    Some(Enclosure { url, media_type: clean(&media_type).into_owned(), length_bytes: image.length_bytes.unwrap_or(0) })
+}
+
+/// The attached files. One whose type is neither told nor known by its name is a file of some kind.
+fn files(article: &Article, picture: Option<&Enclosure>) -> Vec<Enclosure> {
+    let file = |attached: &Attachment| {
+        let url = uri(&attached.url, None).filter(|url| url.starts_with("http"))?;
+        let told = attached.media_type.as_deref().and_then(|told| told.split(';').next()).map(str::trim).filter(|told| is_media_type(told));
+        let media_type =
+            told.or_else(|| media_type(&url)).or_else(|| recording_type(&url)).unwrap_or("application/octet-stream").to_owned();
+        Some(Enclosure { url, media_type, length_bytes: attached.length_bytes.unwrap_or(0) })
+    };
+    article.attachments.iter().filter_map(file).filter(|file| picture.is_none_or(|picture| picture.url != file.url)).collect()
+}
+
+fn is_media_type(text: &str) -> bool {
+    let is_word = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-._".contains(&byte));
+    text.split_once('/').is_some_and(|(kind, sort)| is_word(kind) && is_word(sort))
+}
+
+/// Of the sounds and films people publish.
+fn recording_type(path: &str) -> Option<&'static str> {
+    let path = path.split(['?', '#']).next().unwrap_or_default();
+    Some(match path.rsplit('.').next()?.to_ascii_lowercase().as_str() {
+        "mp3" => "audio/mpeg",
+        "m4a" => "audio/mp4",
+        "ogg" | "oga" | "opus" => "audio/ogg",
+        "flac" => "audio/flac",
+        "wav" => "audio/wav",
+        "mp4" | "m4v" => "video/mp4",
+        "webm" => "video/webm",
+        "mov" => "video/quicktime",
+        "pdf" => "application/pdf",
+        _ => return None,
+    })
 }
 
 /// Of the picture formats people publish.

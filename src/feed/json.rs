@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::channel::{Channel, Document};
-use super::entry::Entry;
+use super::entry::{Enclosure, Entry};
 use super::text::{rfc3339, uri};
 
 #[derive(Serialize)]
@@ -61,9 +61,19 @@ struct Item<'a> {
     tags: &'a [String],
     #[serde(skip_serializing_if = "Option::is_none")]
     language: Option<&'a str>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    attachments: Vec<Attachment<'a>>,
     /// The feed a foreign entry was taken from (an extension, named as the specification asks).
     #[serde(rename = "_source", skip_serializing_if = "Option::is_none")]
     source: Option<Source<'a>>,
+}
+
+#[derive(Serialize)]
+struct Attachment<'a> {
+    url: &'a str,
+    mime_type: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    size_in_bytes: Option<u64>,
 }
 
 #[derive(Serialize)]
@@ -109,6 +119,11 @@ fn item<'a>(channel: &Channel, entry: &'a Entry) -> Item<'a> {
         authors: entry.authors.iter().map(|name| Author { name }).collect(),
         tags: &entry.tags,
         language: entry.article.language.as_deref(),
+        attachments: entry.files.iter().map(attachment).collect(),
         source: entry.origin.as_ref().map(|origin| Source { title: &origin.title, url: &origin.url }),
     }
+}
+
+fn attachment(file: &Enclosure) -> Attachment<'_> {
+    Attachment { url: &file.url, mime_type: &file.media_type, size_in_bytes: Some(file.length_bytes).filter(|length| *length > 0) }
 }

@@ -50,13 +50,7 @@ fn item(channel: &Channel, entry: &Entry) -> Item {
         link: Some(entry.url.clone()),
         description: Some(format!("<p>{}</p>", escape(summary))),
         categories: entry.tags.iter().map(|tag| Category { name: plain(tag), domain: None }).collect(),
-        enclosure: entry.picture.as_ref().map(|picture| {
-            EnclosureBuilder::default()
-                .url(picture.url.clone())
-                .length(picture.length_bytes.to_string())
-                .mime_type(picture.media_type.clone())
-                .build()
-        }),
+        enclosure: enclosure(entry),
         guid: Some(Guid { value: entry.id.clone(), permalink: entry.permalink }),
         pub_date: entry.published.as_ref().map(rfc822),
         source: entry
@@ -69,6 +63,15 @@ fn item(channel: &Channel, entry: &Entry) -> Item {
         extensions,
         ..Item::default()
     }
+}
+
+/// The one file an item may have: a recording before other files, and a picture last. The specification wants a length, and 0 where none is known.
+fn enclosure(entry: &Entry) -> Option<rss::Enclosure> {
+    let files = &entry.files;
+    let recording = files.iter().find(|file| file.is("audio") || file.is("video"));
+    let file = recording.or_else(|| files.iter().find(|file| !file.is("image"))).or(entry.picture.as_ref()).or(files.first())?;
+    let (url, length) = (file.url.clone(), file.length_bytes.to_string());
+    Some(EnclosureBuilder::default().url(url).length(length).mime_type(file.media_type.clone()).build())
 }
 
 /// Title and link repeat the channel's, as the specification asks; other picture formats are not for RSS.

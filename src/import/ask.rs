@@ -6,12 +6,13 @@ use std::time::Duration;
 use url::Url;
 
 use super::article::is_web;
+use super::overview::asked_at;
 use super::patience::Wishes;
 use super::reader::Feed;
 use super::robots::Robots;
 use super::{Importer, pages, reader};
 use crate::fetch::{HeaderMap, HeaderName, HeaderValue, Response};
-use crate::model::source::{Source, SourceKind};
+use crate::model::source::{Source, SourceKind, Way};
 use crate::store::sources::{Asked, SourceRow};
 
 /// How long a robots.txt is good (RFC 9309, section 2.4).
@@ -54,7 +55,11 @@ pub(super) struct Answer {
 impl Importer {
     /// Asks a Source, and the feed its page names where it is one.
     pub(super) async fn request(&self, source: &Source, row: &SourceRow) -> Answer {
-        let (url, is_moved) = address(source, row);
+        let way = row.addresses().way();
+        let url = Url::parse(asked_at(row)).unwrap_or_else(|_| source.url.clone());
+        // Validators are of where it was; another address knows nothing of them.
+        let anew = SourceRow { etag: None, last_modified: None, ..row.clone() };
+        let row = if way == Way::Back { &anew } else { row };
         let is_page = source.kind == SourceKind::Page || source.kind == SourceKind::Auto && row.kind.as_deref() == Some(PAGE);
         if is_page && let Some(refused) = self.refused_by_robots(&url).await {
             return failed(Asked { url: url.into(), ..Asked::default() }, Wishes::default(), refused);
@@ -70,8 +75,12 @@ impl Importer {
         };
         let mut answer = self.judged(source, row, response).await;
         // Once it is asked where it moved to, nothing tells of the move any more.
-        if is_moved && answer.asked.moved_to.is_none() && !answer.asked.failed {
+        if way == Way::Moved && answer.asked.moved_to.is_none() && !answer.asked.failed {
             answer.asked.moved_to.clone_from(&row.moved_to);
+        }
+        // The page is itself the feed by now.
+        if way == Way::Back && row.found.is_some() && answer.asked.found.is_none() && !answer.asked.failed {
+            answer.asked.found = Some(url.into());
         }
         answer
     }
@@ -116,8 +125,11 @@ impl Importer {
     /// Reads a body as what it is.
     async fn body(&self, source: &Source, row: &SourceRow, response: Response, mut asked: Asked, mut wishes: Wishes) -> Answer {
         // What was a feed stays one: a page in its place is that of a domain which ended, and nobody asked for it to be mailed.
-        let (kind, is_feed) = (source.kind, row.found.is_some() || row.kind.as_deref() == Some(FEED));
-        let read = tokio::task::spawn_blocking(move || read(kind, is_feed, &response)).await;
+        let is_feed = row.found.is_some() || row.kind.as_deref() == Some(FEED);
+        // The page that named it may name another.
+        let may_name = !is_feed || row.found.is_some() && row.addresses().way() == Way::Back;
+        let kind = source.kind;
+        let read = tokio::task::spawn_blocking(move || read(kind, is_feed, may_name, &response)).await;
         match read.unwrap_or_else(|_| Read::Wrong(UNREADABLE.to_owned())) {
             Read::Feed(feed, url) => {
                 wishes.of_feed(&feed);
@@ -127,6 +139,7 @@ impl Importer {
                 asked.title.clone_from(&feed.title);
                 asked.home = feed.link.as_deref().and_then(|link| url.join(link).ok()).filter(is_web).map(String::from);
                 let entries = feed.entries.len();
+                (asked.entries, asked.is_cut) = (Some(entries), feed.is_cut);
                 asked.said = if entries == 1 { "1 entry".to_owned() } else { format!("{entries} entries") };
                 if feed.is_cut {
                     asked.said.push_str(", cut short");
@@ -155,7 +168,7 @@ impl Importer {
     /// The feed that a page names, asked at once: the page itself is of no use. The feed may be at another host, and is asked there like a redirect, which
     /// claims no host. From then on its host is the feed's.
     async fn named(&self, source: &Source, row: &SourceRow, feed: Url, page: Asked) -> Answer {
-        let fresh = SourceRow { found: Some(feed.to_string()), etag: None, last_modified: None, ..row.clone() };
+        let fresh = SourceRow { found: Some(feed.to_string()), etag: None, last_modified: None, failures: 0, ..row.clone() };
         let mut answer = match self.get(&feed, &fresh).await {
             Ok(response) => self.judged(source, &fresh, response).await,
             Err((asked, said)) => failed(asked, Wishes::default(), said),
@@ -179,6 +192,7 @@ impl Importer {
                 let robots = Arc::new(self.robots_of(page).await);
                 let mut all = self.robots.lock().unwrap_or_else(PoisonError::into_inner);
                 all.retain(|_, (at, _)| now.since(*at) < ROBOTS_KEPT);
+                super::robots::make_room(&mut all, &robots);
                 all.insert(site.clone(), (now, robots.clone()));
                 robots
             }
@@ -196,12 +210,6 @@ impl Importer {
             _ => Robots::unreachable(),
         }
     }
-}
-
-/// Where to ask, and whether that is where it moved to.
-fn address(source: &Source, row: &SourceRow) -> (Url, bool) {
-    let (url, is_moved) = row.addresses().asked();
-    (url.unwrap_or_else(|| source.url.clone()), is_moved)
 }
 
 fn headers(row: &SourceRow) -> HeaderMap {
@@ -253,23 +261,26 @@ enum Read {
     Wrong(String),
 }
 
-fn read(kind: SourceKind, is_feed: bool, response: &Response) -> Read {
+fn read(kind: SourceKind, is_feed: bool, may_name: bool, response: &Response) -> Read {
     let content_type = header(response, "content-type");
+    let looks_like_page = || pages::looks_like(&response.body, content_type) == pages::Kind::Page;
+    if kind == SourceKind::Auto
+        && may_name
+        && looks_like_page()
+        && let Some(feed) = named_feed(response)
+    {
+        return Read::Names(feed);
+    }
     let is_page = match kind {
         SourceKind::Page => true,
         SourceKind::Feed => false,
-        SourceKind::Auto => !is_feed && pages::looks_like(&response.body, content_type) == pages::Kind::Page,
+        SourceKind::Auto => !is_feed && looks_like_page(),
     };
     if !is_page {
         return match reader::read(&response.body, content_type, Some(&response.url)) {
             Ok(feed) => Read::Feed(Box::new(whole(feed)), response.url.clone()),
             Err(error) => Read::Wrong(error.to_string()),
         };
-    }
-    if kind == SourceKind::Auto
-        && let Some(feed) = named_feed(response)
-    {
-        return Read::Names(feed);
     }
     match pages::extract(&response.body, content_type, Some(&response.url)) {
         Ok(page) => Read::Page(Box::new(page), response.url.clone()),

@@ -31,10 +31,20 @@ pub enum Place {
     New(Option<Timestamp>),
 }
 
+/// Whether what is dated so, and was not there at the last fetch, is old.
+pub fn is_old(published: Timestamp, last_fetch: Timestamp) -> bool {
+    published <= late(last_fetch)
+}
+
+/// The last moment that is long before the last fetch.
+fn late(last_fetch: Timestamp) -> Timestamp {
+    Timestamp(last_fetch.0.saturating_sub(i64::try_from(LATE.as_micros()).unwrap_or(i64::MAX)))
+}
+
 /// Which entries of a fetch are held: none, or all new ones but those dated after `last_fetch`, which is when the feed was read last, or found unchanged.
 /// `before` has the numbers of the entries it had then, in their order, where that is known.
 pub fn held(entries: &[Place], before: &[i64], last_fetch: Timestamp) -> Vec<bool> {
-    let late = Timestamp(last_fetch.0.saturating_sub(i64::try_from(LATE.as_micros()).unwrap_or(i64::MAX)));
+    let late = late(last_fetch);
     let is_old = |entry: &Place| matches!(entry, Place::New(Some(at)) if *at <= late);
     let is_unsure = |entry: &Place| matches!(entry, Place::New(at) if at.is_none_or(|at| at > late && at <= last_fetch));
     let old = entries.iter().filter(|entry| is_old(entry)).count();

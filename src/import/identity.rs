@@ -10,6 +10,10 @@
 //! Feeds that number their entries by place ("item-1") give a new one the guid of an old one: so link and title together come before the guid. Feeds that
 //! lead all their entries to one page, or say the same under every picture, may show a single one at times: so a link or a text alone counts only for an
 //! entry that has no guid of its own.
+//!
+//! Feeds that show one thing at a time may give it the same link and title every day. So where the guid was never seen and the text is another, link and
+//! title are believed only when most of the feed has got other guids (its program is another), when the guid is but the page with a mark (`#3`), or when
+//! the entry says itself that it is old.
 
 use std::collections::{HashMap, HashSet};
 
@@ -23,13 +27,17 @@ const TEXT_CHARS_MIN: usize = 60;
 /// One as long as this may be told by itself, without its title; where there is no link either, a shorter one must do.
 const TEXT_CHARS_ALONE: usize = 200;
 /// The kinds of keys, the strongest first. "whole" stands for "text" where there is little text.
-const KINDS: [&str; 8] = ["page ", GUID, "text ", "whole ", "moved ", PLACE, WORDS, LINK];
+const KINDS: [&str; 8] = [PAGE, GUID, TEXT, "whole ", "moved ", PLACE, WORDS, LINK];
+const PAGE: &str = "page ";
 const GUID: &str = "guid ";
+const TEXT: &str = "text ";
 /// A guid that is an address of the web.
 const GUID_AT: &str = "guid //";
 const PLACE: &str = "place ";
 const WORDS: &str = "words ";
 const LINK: &str = "link ";
+/// A longer key is kept as its hash: an index takes no text of any length.
+const KEY_BYTES_MAX: usize = 400;
 /// They count only for an entry that has no guid of its own, and are kept also where they do not count: guids may be gone tomorrow.
 const WEAK: [&str; 3] = [PLACE, WORDS, LINK];
 
@@ -55,6 +63,18 @@ pub struct Keys {
     pub whole: String,
 }
 
+impl Keys {
+    /// The key of a kind.
+    fn of(&self, kind: &str) -> Option<&str> {
+        self.known_by.iter().find(|key| key.starts_with(kind)).map(String::as_str)
+    }
+
+    /// The key that changes with the text; a little text has one together with the place.
+    fn of_text(&self) -> Option<&str> {
+        self.of(TEXT).or_else(|| self.of(PLACE))
+    }
+}
+
 /// The keys of all entries of one fetch, in their order.
 pub fn keys(entries: &[Facts<'_>]) -> Vec<Keys> {
     let all: Vec<Keys> = entries.iter().map(own_keys).collect();
@@ -75,7 +95,7 @@ pub fn keys(entries: &[Facts<'_>]) -> Vec<Keys> {
 fn own_keys(entry: &Facts<'_>) -> Keys {
     let (guid, link) = (entry.guid.and_then(guid_key), entry.link.filter(|link| !is_front_page(link)).map(link_key));
     let (title, text) = (letters(entry.title), letters(entry.text));
-    let page = link.as_ref().filter(|_| !title.is_empty()).map(|link| format!("page {}", digest(&[link, &title])));
+    let page = link.as_ref().filter(|_| !title.is_empty()).map(|link| format!("{PAGE}{}", digest(&[link, &title])));
     let length = text.chars().count();
     let enough = if link.is_some() { TEXT_CHARS_ALONE } else { TEXT_CHARS_MIN };
     // Where there is a guid and a link, one of them is there still when the other is gone.
@@ -88,11 +108,22 @@ fn own_keys(entry: &Facts<'_>) -> Keys {
     let at_place = link_place.filter(|_| is_wanted).map(|place| with_text(PLACE, place));
     let of = |key: &Option<String>| key.clone().unwrap_or_default();
     let whole = match length {
-        TEXT_CHARS_MIN.. => format!("text {}", digest(&[&title, &text])),
+        TEXT_CHARS_MIN.. => format!("{TEXT}{}", digest(&[&title, &text])),
         _ => format!("whole {}", digest(&[&title, &text, &of(&guid), &of(&link)])),
     };
-    let known_by = [page, guid, Some(whole.clone()), moved, at_place, words, link].into_iter().flatten().collect();
+    let known_by = [page, guid, Some(whole.clone()), moved, at_place, words, link].into_iter().flatten().map(indexed).collect();
     Keys { known_by, whole }
+}
+
+/// A key as an index takes it.
+fn indexed(key: String) -> String {
+    let (kind, name) = key.split_once(' ').unwrap_or_default();
+    if key.len() > KEY_BYTES_MAX { format!("{kind} {}", short(name)) } else { key }
+}
+
+/// A name of any length as one that an index takes; most are short, and stay as they are.
+pub fn short(name: &str) -> String {
+    if name.len() > KEY_BYTES_MAX { format!("sha256:{}", digest(&[name])) } else { name.to_owned() }
 }
 
 /// Where on its site the address of a key is; nothing for what is no address, or names nothing but the site.
@@ -112,32 +143,57 @@ pub enum Match {
     New,
 }
 
-/// Matches the entries of one fetch; `known` gives the number of the article that has a key. Strong keys are looked at for all entries before weak ones, so
-/// that an entry whose guid is known is never taken for another that merely has its text.
-pub fn matches(entries: &[Keys], known: impl Fn(&str) -> Option<i64>) -> Vec<Match> {
+/// Matches the entries of one fetch; `known` gives the number of the article that has a key, `is_old` whether the entry at a place is older than the last
+/// fetch. Strong keys are looked at for all entries before weak ones, so that an entry whose guid is known is never taken for another that merely has its
+/// text.
+pub fn matches(entries: &[Keys], known: impl Fn(&str) -> Option<i64>, is_old: impl Fn(usize) -> bool) -> Vec<Match> {
     let mut found = vec![Match::New; entries.len()];
     let mut taken: HashSet<i64> = HashSet::new();
+    let is_renamed = is_renamed(entries, &known);
     for kind in KINDS {
         for (at, keys) in entries.iter().enumerate() {
-            let key = |kind: &str| keys.known_by.iter().find(|key| key.starts_with(kind));
-            let counts = found[at] == Match::New && (!WEAK.contains(&kind) || key(GUID).is_none());
-            let Some(key) = key(kind).filter(|_| counts) else { continue };
-            if let Some(number) = known(key)
-                && taken.insert(number)
-            {
+            let counts = found[at] == Match::New && (!WEAK.contains(&kind) || keys.of(GUID).is_none());
+            let Some(number) = keys.of(kind).filter(|_| counts).and_then(&known) else { continue };
+            if kind == PAGE && (is_of_another(keys, number, &known) || !is_renamed && !is_old(at) && is_another(keys, number, &known)) {
+                continue;
+            }
+            if taken.insert(number) {
                 found[at] = Match::Known(number);
             }
         }
     }
-    // What is left and says what another says is one article that stands in the feed twice.
+    // What is left and says what another says is one article that stands in the feed twice. Wherever it stands, the one that is known comes first.
     let mut first: HashMap<&str, usize> = HashMap::new();
-    for (at, keys) in entries.iter().enumerate() {
-        let twin = *first.entry(&keys.whole).or_insert(at);
+    let (known, new): (Vec<usize>, Vec<usize>) = (0..entries.len()).partition(|at| found[*at] != Match::New);
+    for at in known.into_iter().chain(new) {
+        let twin = *first.entry(&entries[at].whole).or_insert(at);
         if found[at] == Match::New && twin != at {
             found[at] = Match::Twin(twin);
         }
     }
     found
+}
+
+/// Whether most entries whose page is known have guids that are not those they had: then the program that makes the feed is another.
+fn is_renamed(entries: &[Keys], known: impl Fn(&str) -> Option<i64>) -> bool {
+    let pairs = entries.iter().filter_map(|keys| keys.of(PAGE).and_then(&known).zip(keys.of(GUID)));
+    let (same, others): (Vec<_>, Vec<_>) = pairs.partition(|(number, guid)| known(guid) == Some(*number));
+    others.len() > 1 && others.len() > same.len()
+}
+
+/// Whether guid and text both say that an entry is another known one than its page does.
+fn is_of_another(keys: &Keys, number: i64, known: impl Fn(&str) -> Option<i64>) -> bool {
+    let by_guid = keys.of(GUID).and_then(&known).filter(|by_guid| *by_guid != number);
+    by_guid.is_some() && by_guid == keys.of_text().and_then(known)
+}
+
+/// Whether an entry with a known page is none that is known: nobody had its guid, and its text is another.
+fn is_another(keys: &Keys, number: i64, known: impl Fn(&str) -> Option<i64>) -> bool {
+    let (Some(guid), Some(text)) = (keys.of(GUID), keys.of_text()) else { return false };
+    let without_mark = |address: &str| address.split('#').next().map(str::to_owned);
+    let link = keys.of(LINK).and_then(|link| link.strip_prefix(LINK)).and_then(without_mark);
+    let is_page = link.is_some() && link == guid.strip_prefix(GUID_AT).and_then(without_mark);
+    !is_page && known(guid).is_none() && known(text) != Some(number)
 }
 
 /// A guid; those that are web addresses are compared as such, because sites move to https and their guids with them.

@@ -7,6 +7,9 @@
 pub mod address;
 pub mod article;
 mod ask;
+mod body;
+mod brief;
+mod controls;
 mod filter;
 pub mod guard;
 pub mod identity;

@@ -9,7 +9,7 @@ use super::{Stored, Told};
 use crate::config::Config;
 use crate::model::source::Source;
 use crate::model::{Site, Timestamp};
-use crate::store::imported::{ImportState, Imported};
+use crate::store::imported::{ImportState, Imported, Taken};
 use crate::store::sources::{SourceRow, SourceState};
 use crate::store::{Result, Store};
 
@@ -75,7 +75,7 @@ fn called(source: &Source, row: SourceRow) -> SourceRow {
 
 /// The address a Source is really asked at.
 pub fn asked_at(row: &SourceRow) -> &str {
-    row.found.as_deref().unwrap_or(&row.url)
+    row.addresses().asked()
 }
 
 /// How a Source stands, in words.
@@ -158,26 +158,29 @@ pub enum Verdict {
 }
 
 impl Verdict {
-    /// Does it to all that a Source has held. How many there were.
-    pub async fn pass(self, store: &Store, id: &str, now: Timestamp) -> Result<u64> {
+    /// Does it to all that a Source has held. How many became what.
+    pub async fn pass(self, store: &Store, id: &str, now: Timestamp) -> Result<Taken> {
         match self {
             Self::Mail => store.approve_held(id, true, now).await,
             Self::NoMail => store.approve_held(id, false, now).await,
-            Self::Drop => store.drop_held(id, now).await,
+            Self::Drop => Ok(Taken { dropped: store.drop_held(id, now).await?, ..Taken::default() }),
         }
     }
 
     /// What was done, in words.
-    pub fn words(self, id: &str, n: u64) -> String {
+    pub fn words(self, id: &str, taken: &Taken) -> String {
+        let (n, merged) = (taken.new + taken.dropped, taken.merged);
         let done = match self {
             Self::Mail => "taken up; the next issue may bring them",
             Self::NoMail => "taken up; not mailed",
             Self::Drop => "left out",
         };
-        match n {
-            0 => format!("{id}: nothing is held"),
+        let done = match n {
+            0 if merged == 0 => return format!("{id}: nothing is held"),
+            0 => format!("{id}: no held entry {done}"),
             1 => format!("{id}: 1 held entry {done}"),
             _ => format!("{id}: {n} held entries {done}"),
-        }
+        };
+        if merged == 0 { done } else { format!("{done}; {merged} known from elsewhere meanwhile") }
     }
 }

@@ -19,6 +19,9 @@ const EVERY_MAX: Duration = Duration::from_secs(365 * 24 * 3_600);
 /// What follows "skip" ends with an hour. Sources spread over so much of the next one.
 const SPREAD: Duration = Duration::from_secs(600);
 
+/// The hours and days a feed asks to be spared are those of a week.
+const SKIPPED_MAX: Duration = Duration::from_secs(7 * 24 * 3_600);
+
 /// What an answer, and the feed in it, say about asking again.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Wishes {
@@ -78,6 +81,12 @@ impl Wishes {
             (self.ttl, self.skip_hours, self.skip_days) = (ttl.map(Duration::from_secs), hours, days);
         }
     }
+}
+
+/// The longest that a Source waits which is asked `every` so often: one that would be asked only after that was put off by a wrong clock.
+pub fn wait_max(every: Duration) -> Duration {
+    let wait = every.min(EVERY_MAX).max(WAIT_MAX);
+    wait + wait.mul_f64(JITTER) + SKIPPED_MAX + SPREAD
 }
 
 /// When a Source is asked again after this; `failures` came in a row before it.
@@ -143,6 +152,7 @@ fn out_of_skipped(at: Timestamp, wishes: &Wishes, roll: f64) -> Timestamp {
         return at;
     }
     let next_hour = |at: Timestamp| Timestamp::from_secs((at.secs().div_euclid(3_600) + 1) * 3_600);
-    let mut week = std::iter::successors(Some(next_hour(at)), |at| Some(next_hour(*at))).take(7 * 24);
+    let hours = usize::try_from(SKIPPED_MAX.as_secs() / 3_600).unwrap_or_default();
+    let mut week = std::iter::successors(Some(next_hour(at)), |at| Some(next_hour(*at))).take(hours);
     week.find(|at| !is_skipped(*at)).map_or(at, |free| free.plus(SPREAD.mul_f64(roll)))
 }

@@ -4,14 +4,20 @@
 //! is its pieces between stars; each piece is looked for once behind the one before it, so no pattern takes more than linear time.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use memchr::memmem;
+
+use crate::model::Timestamp;
 
 /// More of a file is not read, as the RFC allows.
 const BYTES_MAX: usize = 500 * 1024;
 /// A longer path is not compared with the rules, of which a file can hold tens of thousands, but refused: no page has one.
 const PATH_BYTES_MAX: usize = 8 * 1024;
+/// Rules and agents that are remembered of all sites together, some 15 MB: a file of the largest size has forty thousand, an honest one has twenty.
+const KEPT_MAX: usize = 200_000;
 /// The one path that no rule can forbid.
 const OWN_PATH: &str = "/robots.txt";
 
@@ -115,12 +121,26 @@ impl Robots {
         self.groups_of(agent).filter_map(|group| group.delay).max()
     }
 
+    /// How many rules and agents it has.
+    fn size(&self) -> usize {
+        1 + self.groups.iter().map(|group| group.agents.len() + group.rules.len()).sum::<usize>()
+    }
+
     /// All groups for an agent, as if they were one; those for everyone only when none names it.
     fn groups_of(&self, agent: &str) -> impl Iterator<Item = &Group> {
         let agent = token(agent.trim_start().as_bytes()).to_ascii_lowercase();
         let is_named = self.groups.iter().any(|group| group.agents.contains(&agent));
         let wanted = if is_named { agent } else { b"*".to_vec() };
         self.groups.iter().filter(move |group| group.agents.contains(&wanted))
+    }
+}
+
+/// Forgets what the largest of the sites said, until there is room for one more.
+pub fn make_room(sites: &mut HashMap<String, (Timestamp, Arc<Robots>)>, new: &Robots) {
+    let mut kept = sites.values().map(|(_, robots)| robots.size()).sum::<usize>() + new.size();
+    while kept > KEPT_MAX {
+        let Some(largest) = sites.iter().max_by_key(|(_, (_, robots))| robots.size()).map(|(site, _)| site.clone()) else { return };
+        kept -= sites.remove(&largest).map_or(0, |(_, robots)| robots.size());
     }
 }
 
@@ -400,6 +420,20 @@ mod tests {
             matched += u32::from(found);
         }
         assert!((20_000..180_000).contains(&matched), "both answers are tried: {matched}");
+    }
+
+    #[test]
+    fn huge_files_are_forgotten_when_there_are_many_and_small_ones_stay() {
+        let huge = Robots::parse(format!("User-agent: *\n{}", "Disallow:/a\n".repeat(40_000)).as_bytes());
+        let mut sites = HashMap::new();
+        for n in 0..20 {
+            for (name, robots) in [("small", Robots::parse(b"User-agent: *\nDisallow: /")), ("huge", huge.clone())] {
+                make_room(&mut sites, &robots);
+                sites.insert(format!("{name}{n}"), (Timestamp(n), Arc::new(robots)));
+            }
+        }
+        let kept = |name: &str| sites.keys().filter(|site| site.starts_with(name)).count();
+        assert_eq!((kept("small"), kept("huge")), (20, KEPT_MAX / huge.size()));
     }
 
     #[test]

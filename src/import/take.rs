@@ -9,9 +9,10 @@ use url::Url;
 
 use super::article::{Stored, is_web};
 use super::ask::Brought;
+use super::body;
 use super::guard::{self, Place};
 use super::identity::{self, Facts, Keys, Match};
-use super::pages::Page;
+use super::pages::{Page, address};
 use super::reader::{Entry, Feed, plain_text};
 use super::{Importer, filter};
 use crate::model::Timestamp;
@@ -20,8 +21,8 @@ use crate::store::Result;
 use crate::store::imported::{Arrival, Arrivals, ImportState, Imported};
 use crate::store::sources::SourceRow;
 
-/// Grows when cleaning changes, so that what is still in a feed is cleaned anew.
-const RULES: u8 = 1;
+/// Grows when cleaning changes, so that what is still in a feed is cleaned anew. That is no edit, and nobody is told of it.
+const RULES: &str = "2 ";
 /// Number and hash of the entry that has a key.
 type Known = HashMap<String, (i64, String)>;
 
@@ -72,7 +73,9 @@ impl Importer {
         let keys: Vec<String> = batch.seen.iter().flat_map(|seen| seen.keys.known_by.iter().cloned()).collect();
         let known = self.store.known_keys(&source.id, &keys).await?;
         let all: Vec<Keys> = batch.seen.iter().map(|seen| seen.keys.clone()).collect();
-        let matches = identity::matches(&all, |key| known.get(key).map(|(id, _)| *id));
+        let is_old =
+            |at: usize| batch.seen[at].published().zip(row.fetched_at).is_some_and(|(at, last)| guard::is_old(at, Timestamp(last)));
+        let matches = identity::matches(&all, |key| known.get(key).map(|(id, _)| *id), is_old);
         let before = self.edited(source, &batch, &matches, &known).await?;
         let judged = Judged { held: self.held(row, &batch, &matches).await?, matches };
         let (source, row) = (source.clone(), row.clone());
@@ -93,10 +96,10 @@ impl Importer {
         Ok(self.store.imported_by_number(&numbers).await?.into_iter().map(|kept| (kept.id, kept)).collect())
     }
 
-    /// Which entries the storm guard holds. A feed that brought nothing yet cannot have changed its ways.
+    /// Which entries the storm guard holds. A feed without a baseline cannot have changed its ways, and mails nothing that is old.
     async fn held(&self, row: &SourceRow, batch: &Batch, matches: &[Match]) -> Result<Vec<bool>> {
         let mut held = vec![false; matches.len()];
-        let (Some(_), Some(last)) = (row.changed_at, row.fetched_at) else { return Ok(held) };
+        let (Some(_), Some(last)) = (row.baseline_at, row.fetched_at) else { return Ok(held) };
         let place = |(at, found): (usize, &Match)| match found {
             Match::Known(number) => Some((at, Place::Known(*number))),
             Match::New => Some((at, Place::New(batch.seen[at].published()))),
@@ -173,36 +176,45 @@ fn of_feed(source: &Source, feed: &Feed, entries: Vec<Entry>, from: &Url) -> Vec
 
 /// The page of an entry, when it has one in the web.
 fn link(entry: &Entry, from: &Url) -> Option<Url> {
-    let named = entry.link.as_deref().and_then(|link| from.join(link).ok());
+    let original = entry.original_link.as_deref().and_then(|link| Url::parse(link).ok());
+    let named = || entry.link.as_deref().and_then(|link| from.join(link).ok());
     let by_id = || entry.id.as_deref().filter(|_| entry.is_permalink).and_then(|id| Url::parse(id).ok());
-    named.filter(is_web).or_else(|| by_id().filter(is_web))
+    let mut link = original.filter(is_web).or_else(|| named().filter(is_web)).or_else(|| by_id().filter(is_web))?;
+    address::strip_trackers(&mut link);
+    Some(link)
 }
 
 /// An entry without a page may still have a file.
 fn attached(entry: &Entry) -> Option<Url> {
-    entry.enclosures.iter().find_map(|enclosure| Url::parse(&enclosure.url).ok().filter(is_web))
+    body::files(entry).map(|(_, url)| url).next()
 }
 
 fn entry_facts(source: &Source, entry: &Entry) -> String {
     let text = |text: &Option<String>| text.clone().unwrap_or_default();
     let people: Vec<String> = entry.authors.iter().map(super::reader::Person::display).collect();
     let tags: Vec<&str> = entry.categories.iter().map(|category| category.term.as_str()).collect();
-    let files: Vec<&str> = entry.enclosures.iter().map(|enclosure| enclosure.url.as_str()).collect();
+    let mut files: Vec<&str> = entry.enclosures.iter().map(|enclosure| enclosure.url.as_str()).collect();
+    files.extend(entry.pictures.iter().flat_map(|picture| [Some(picture.url.as_str()), picture.alt.as_deref()]).flatten());
     let dates = format!("{:?} {:?}", entry.published, entry.updated);
-    let (title, link, content, summary, image) =
-        (text(&entry.title), text(&entry.link), text(&entry.content), text(&entry.summary), text(&entry.image));
+    let (title, link, content, summary, image) = (
+        text(&entry.title),
+        text(entry.original_link.as_ref().map_or(&entry.link, |_| &entry.original_link)),
+        text(&entry.content),
+        text(&entry.summary),
+        text(&entry.image),
+    );
     facts(source, &[&title, &link, &content, &summary, &image, &people.join("\n"), &tags.join("\n"), &files.join("\n"), &dates])
 }
 
 /// A hash of an entry as it came, and of how it is cleaned.
 fn facts(source: &Source, parts: &[&str]) -> String {
     let mut hash = Sha256::new();
-    hash.update([RULES, u8::from(source.images)]);
+    hash.update([u8::from(source.images)]);
     for part in parts {
         hash.update((part.len() as u64).to_be_bytes());
         hash.update(part);
     }
-    hash.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+    hash.finalize().iter().take(16).fold(RULES.to_owned(), |facts, byte| facts + &format!("{byte:02x}"))
 }
 
 fn arrivals(
@@ -215,6 +227,7 @@ fn arrivals(
     now: Timestamp,
 ) -> Arrivals {
     let (mut out, mut order): (Vec<(usize, Arrival)>, Vec<Option<i64>>) = Default::default();
+    let mut twins: Vec<(usize, &Seen)> = Vec::new();
     for (at, (seen, found)) in batch.seen.iter().zip(&judged.matches).enumerate() {
         match found {
             Match::Known(id) => {
@@ -225,12 +238,19 @@ fn arrivals(
                 order.push(None);
                 out.push((at, new_arrival(source, row, batch, seen, known, judged.held[at])));
             }
-            // One article that stands in the feed twice: it is known by the keys of both.
-            Match::Twin(first) => {
-                if let Some((_, arrival)) = out.iter_mut().find(|(place, _)| place == first) {
-                    arrival.keys.extend(seen.keys.known_by.iter().cloned());
-                }
+            Match::Twin(first) => twins.push((*first, seen)),
+        }
+    }
+    // One article that stands in the feed twice: it is known by the keys of both.
+    for (first, twin) in twins {
+        let has_new_key = twin.keys.known_by.iter().any(|key| !known.contains_key(key));
+        match (out.iter_mut().find(|(place, _)| *place == first), &judged.matches[first]) {
+            (Some((_, arrival)), _) => arrival.keys.extend(twin.keys.known_by.iter().cloned()),
+            (None, Match::Known(id)) if has_new_key => {
+                let keys = twin.keys.known_by.clone();
+                out.push((first, Arrival { known: Some(*id), keys, ..arrival(&batch.seen[first]) }));
             }
+            _ => {}
         }
     }
     Arrivals { list: out.into_iter().map(|(_, arrival)| arrival).collect(), order }
@@ -252,26 +272,27 @@ fn known_arrival(
     if facts == Some(seen.facts.as_str()) && !has_new_key {
         return None;
     }
-    let article = before.get(&id).and_then(|kept| edited(source, batch, seen, kept, now));
+    let is_edit = facts.is_none_or(|facts| facts.starts_with(RULES));
+    let article = before.get(&id).and_then(|kept| edited(source, batch, seen, kept, is_edit.then_some(now)));
     Some(Arrival { known: Some(id), article, ..arrival(seen) })
 }
 
-/// The new words of an Article; `None` when they are the old ones.
-fn edited(source: &Source, batch: &Batch, seen: &Seen, kept: &Imported, now: Timestamp) -> Option<String> {
-    let old = Stored::read(&kept.article)?;
+/// The new words of an Article, edited `at` some time or never; `None` when they are the old ones.
+fn edited(source: &Source, batch: &Batch, seen: &Seen, kept: &Imported, at: Option<Timestamp>) -> Option<String> {
+    let old = Stored::read(&kept.article).filter(|_| kept.state != ImportState::Dropped)?;
     let mut new = stored(source, batch, seen, old.id.clone());
     new.corrected = old.corrected;
     // A feed that stops telling a date, or dates everything anew, changes nothing about when an article appeared.
     new.published.clone_from(&old.published);
-    let is_other = new.title != old.title || new.text != old.text;
+    let at = at.filter(|_| new.title != old.title || new.text != old.text);
     // Few feeds say that an entry was edited. Whoever reads ours should learn of it.
     let is_told = new.updated != old.updated && new.updated.is_some();
     if !is_told {
-        new.updated =
-            if is_other { Some(now.utc().fixed_offset().to_rfc3339_opts(SecondsFormat::Secs, false)) } else { old.updated.clone() };
+        let written = at.map(|at| at.utc().fixed_offset().to_rfc3339_opts(SecondsFormat::Secs, false));
+        new.updated = written.or_else(|| old.updated.clone());
     }
-    if is_other && source.updates == Updates::Correct && kept.state == ImportState::Kept {
-        new.corrected = Some(now.0);
+    if let Some(at) = at.filter(|_| source.updates == Updates::Correct && kept.state == ImportState::Kept) {
+        new.corrected = Some(at.0);
     }
     (new != old).then(|| new.write())
 }
@@ -279,9 +300,9 @@ fn edited(source: &Source, batch: &Batch, seen: &Seen, kept: &Imported, now: Tim
 fn new_arrival(source: &Source, row: &SourceRow, batch: &Batch, seen: &Seen, known: &Known, is_held: bool) -> Arrival {
     let id = match &seen.what {
         What::Entry(entry) => first_id(entry, seen, known),
-        What::Page(_) => seen.url.to_string(),
+        What::Page(_) => identity::short(seen.url.as_str()),
     };
-    let stored = stored(source, batch, seen, id);
+    let mut stored = stored(source, batch, seen, id);
     let unwanted = filter::unwanted(source, &stored.title, &seen.text, stored.language.as_deref());
     let (state, reason) = match (unwanted, is_held) {
         (Some(reason), _) => (ImportState::Dropped, Some(reason)),
@@ -291,8 +312,13 @@ fn new_arrival(source: &Source, row: &SourceRow, batch: &Batch, seen: &Seen, kno
         }
         (None, false) => (ImportState::Kept, None),
     };
-    // A page was named because somebody wants it sent; what stands in a feed at first was there before us.
-    let is_news = row.baseline_at.is_some() || batch.is_page;
+    // A page was named because somebody wants it sent; what stands in a feed at first was there before us, unless it is dated after we first looked.
+    let is_after = || seen.published().zip(row.read_at).is_some_and(|(published, read)| published > Timestamp(read));
+    let is_news = batch.is_page || row.baseline_at.is_some() || is_after();
+    if state == ImportState::Dropped {
+        // Nobody reads it, and its row stays for ever.
+        stored.forget_body();
+    }
     Arrival { state, reason, is_news, article: Some(stored.write()), ..arrival(seen) }
 }
 
@@ -308,8 +334,8 @@ fn stored(source: &Source, batch: &Batch, seen: &Seen, id: String) -> Stored {
 fn first_id(entry: &Entry, seen: &Seen, known: &Known) -> String {
     let is_free = |kind: &str| seen.keys.known_by.iter().any(|key| key.starts_with(kind) && !known.contains_key(key));
     match entry.id.as_deref().map(str::trim) {
-        Some(guid) if is_free("guid ") => guid.to_owned(),
-        _ if is_free("link ") => seen.url.to_string(),
+        Some(guid) if is_free("guid ") => identity::short(guid),
+        _ if is_free("link ") => identity::short(seen.url.as_str()),
         _ => seen.keys.whole.clone(),
     }
 }

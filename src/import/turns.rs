@@ -9,7 +9,7 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::{Importer, Told};
+use super::{Importer, Told, patience};
 use crate::model::Timestamp;
 use crate::store::Result;
 use crate::store::hosts::{Claim, Leases, Lent};
@@ -159,8 +159,19 @@ impl Importer {
         }
     }
 
+    /// What would wait longer than any Source may was put off by a clock that was wrong, and is due.
+    async fn put_right(&self) -> Result<()> {
+        let now = self.clock.now();
+        let latest = now.plus(patience::wait_max(self.sources.values().map(|source| source.every).max().unwrap_or_default()));
+        match self.store.last_source_at().await? {
+            Some(last) if last > latest => self.store.put_right(latest, now).await,
+            _ => Ok(()),
+        }
+    }
+
     /// Takes what is due. A look writes nothing when there is nothing: most find nothing.
     async fn claim(&self, most: usize) -> Result<Vec<Lent>> {
+        self.put_right().await?;
         let most = u32::try_from(most).unwrap_or(1);
         loop {
             let now = self.clock.now();

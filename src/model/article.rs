@@ -42,6 +42,19 @@ pub struct Image {
     pub length_bytes: Option<u64>,
 }
 
+/// A file elsewhere that belongs to an Article: the sound of a podcast, a film, a paper.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Attachment {
+    /// Absolute address.
+    pub url: String,
+    /// Media type as its Source gives it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub media_type: Option<String>,
+    /// Size in bytes, when known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub length_bytes: Option<u64>,
+}
+
 /// A file that lies beside an Article and is published with it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Asset {
@@ -132,6 +145,8 @@ pub struct Article {
     pub language: Option<String>,
     /// Lead picture.
     pub image: Option<Image>,
+    /// Files elsewhere that belong to it.
+    pub attachments: Vec<Attachment>,
     /// Old paths that lead here.
     pub aliases: Vec<String>,
     /// Files published with it.

@@ -6,7 +6,7 @@ use url::Url;
 
 /// Answers in a row that must say the same new address before we ask there.
 const MOVED_TIMES: i64 = 3;
-/// Failures in a row after which the address of config.toml is tried again.
+/// Failures in a row after which the address of config.toml is tried again, in turn with the other: either may be what answers first.
 const MOVED_FAILURES: i64 = 5;
 
 /// The addresses a Source has, of which it is asked at one.
@@ -24,18 +24,44 @@ pub struct Addresses<'a> {
     pub failures: i64,
 }
 
-impl Addresses<'_> {
-    /// Where it is asked, and whether that is where it moved to.
-    pub fn asked(&self) -> (Option<Url>, bool) {
-        let parse = |text: Option<&str>| text.and_then(|text| Url::parse(text).ok());
-        let moved = parse(self.moved_to).filter(|_| self.moved_times >= MOVED_TIMES && self.failures < MOVED_FAILURES);
-        let is_moved = moved.is_some();
-        (moved.or_else(|| parse(self.found)).or_else(|| parse(Some(self.url))), is_moved)
+/// Why a Source is asked where it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// It is the address of config.toml, or the feed that its page names.
+    Usual,
+    /// It says that it is there for good.
+    Moved,
+    /// Where it was found, or has moved to, nothing answers any more: it is the turn of the address of config.toml.
+    Back,
+}
+
+impl<'a> Addresses<'a> {
+    /// Why it is asked where it is.
+    pub const fn way(&self) -> Way {
+        let is_moved = self.moved_to.is_some() && self.moved_times >= MOVED_TIMES;
+        let is_elsewhere = is_moved || self.found.is_some();
+        if is_elsewhere && self.failures >= MOVED_FAILURES && (self.failures - MOVED_FAILURES) % 2 == 0 {
+            Way::Back
+        } else if is_moved {
+            Way::Moved
+        } else {
+            Way::Usual
+        }
+    }
+
+    /// Where it is asked.
+    pub fn asked(&self) -> &'a str {
+        let other = match self.way() {
+            Way::Usual => self.found,
+            Way::Moved => self.moved_to,
+            Way::Back => None,
+        };
+        other.unwrap_or(self.url)
     }
 
     /// The host of that, without its port.
     pub fn host(&self) -> String {
-        self.asked().0.and_then(|url| url.host_str().map(str::to_owned)).unwrap_or_default()
+        Url::parse(self.asked()).ok().and_then(|url| url.host_str().map(str::to_owned)).unwrap_or_default()
     }
 }
 

@@ -1,6 +1,6 @@
 //! What Sources brought, and by which keys it is known.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::sql::{CHUNK_IN_ORDER, Tx, args, in_list, pieces, value_rows};
 use super::{Result, Store, StoreError};
@@ -148,6 +148,9 @@ pub struct Imported {
 /// Rows in one INSERT: eleven values each stay far below SQLite's limit of 32,766.
 const INSERT_ROWS: usize = 256;
 
+/// Keys of one kind that are kept of an entry: a text with a counter in it has another at every fetch.
+const KEYS_MAX: i64 = 8;
+
 type Columns = (i64, String, i64, Option<String>, i64, i64, i64, Option<String>, Option<String>, String);
 
 const COLUMNS: &str = "id, source_id, state, reason, is_news, seen_at, changed_at, canonical, content, article";
@@ -218,14 +221,27 @@ impl Store {
         rows.into_iter().map(imported).collect()
     }
 
-    /// Makes Articles of what was held; with `as_news` it may be mailed. How many.
-    pub async fn approve_held(&self, source: &str, as_news: bool, now: Timestamp) -> Result<u64> {
+    /// Makes Articles of what was held; with `as_news` it may be mailed. What another Source has brought meanwhile is no Article of its own. How many
+    /// became what.
+    pub async fn approve_held(&self, source: &str, as_news: bool, now: Timestamp) -> Result<Taken> {
         let mut tx = self.engine.write().await?;
         tx.numbers("imported", 1).await?;
+        let sql = "SELECT id, canonical, content FROM imported WHERE source_id = $1 AND state = 1";
+        let held: Vec<(i64, Option<String>, Option<String>)> = tx.rows(sql, args![source]).await?;
+        let pages =
+            elsewhere(&mut tx, source, "canonical", held.iter().filter_map(|(_, canonical, _)| canonical.as_deref()).collect()).await?;
+        let texts = elsewhere(&mut tx, source, "content", held.iter().filter_map(|(.., content)| content.as_deref()).collect()).await?;
+        let mut taken = Taken::default();
+        for (id, canonical, content) in &held {
+            if let Some(before) = first_elsewhere(&pages, &texts, canonical.as_deref(), content.as_deref()) {
+                let sql = "UPDATE imported SET state = 3, reason = $2, changed_at = $3 WHERE id = $1";
+                taken.merged += tx.run(sql, args![*id, had_it_first(before), now]).await?;
+            }
+        }
         let sql = "UPDATE imported SET state = 0, reason = NULL, is_news = $2, changed_at = $3 WHERE source_id = $1 AND state = 1";
-        let approved = tx.run(sql, args![source, as_news, now]).await?;
+        taken.new = tx.run(sql, args![source, as_news, now]).await?;
         tx.commit().await?;
-        Ok(approved)
+        Ok(taken)
     }
 
     /// Leaves out what was held. How many.
@@ -265,7 +281,10 @@ pub(super) async fn keep_arrivals(tx: &mut Tx, source: &str, arrivals: &Arrivals
         let Some(id) = arrival.known.or_else(|| numbers.next()) else { break };
         keys.extend(arrival.keys.iter().map(|key| (id, key.as_str())));
     }
-    keep_keys(tx, source, &keys).await?;
+    keep_keys(tx, source, &keys, now).await?;
+    // A new one has no old keys.
+    let known: Vec<i64> = arrivals.list.iter().filter_map(|arrival| arrival.known).collect();
+    forget_keys(tx, &known).await?;
     let mut numbers = first..;
     let order: Vec<String> = arrivals.order.iter().filter_map(|known| known.or_else(|| numbers.next())).map(|id| id.to_string()).collect();
     // A feed that is empty for a moment has lost nothing.
@@ -293,11 +312,9 @@ async fn insert(tx: &mut Tx, source: &str, new: &[&Arrival], first: i64, now: Ti
     for piece in pieces(&numbered, INSERT_ROWS) {
         let mut args = Vec::with_capacity(piece.len() * 11);
         let rows = piece.iter().map(|(id, arrival)| {
-            let of = |known: &HashMap<String, String>, key: &Option<String>| key.as_ref().and_then(|key| known.get(key)).cloned();
-            let merged =
-                of(&pages, &arrival.canonical).or_else(|| of(&texts, &arrival.content)).filter(|_| arrival.state == ImportState::Kept);
-            let (state, reason) = match merged {
-                Some(before) => (ImportState::Merged, Some(format!("{before} had it first"))),
+            let before = first_elsewhere(&pages, &texts, arrival.canonical.as_deref(), arrival.content.as_deref());
+            let (state, reason) = match before.filter(|_| arrival.state == ImportState::Kept) {
+                Some(before) => (ImportState::Merged, Some(had_it_first(before))),
                 None => (arrival.state, arrival.reason.clone()),
             };
             *taken.of(state) += 1;
@@ -347,12 +364,50 @@ async fn elsewhere(tx: &mut Tx, source: &str, column: &str, keys: Vec<&str>) -> 
     Ok(first.into_iter().map(|(key, (_, source))| (key, source)).collect())
 }
 
-/// A key stays with whoever had it first.
-async fn keep_keys(tx: &mut Tx, source: &str, keys: &[(i64, &str)]) -> Result<()> {
-    for piece in pieces(keys, CHUNK_IN_ORDER) {
-        let mut args = Vec::with_capacity(piece.len() * 3);
-        let rows = value_rows(&mut args, piece.iter().map(|(id, key)| [source.into(), (*key).into(), (*id).into()]));
-        let sql = format!("INSERT INTO imported_keys (source_id, key, imported_id) VALUES {rows} ON CONFLICT (source_id, key) DO NOTHING");
+/// The Source that had an entry first, by its page or by its text.
+fn first_elsewhere<'a>(
+    pages: &'a HashMap<String, String>,
+    texts: &'a HashMap<String, String>,
+    canonical: Option<&str>,
+    content: Option<&str>,
+) -> Option<&'a str> {
+    canonical.and_then(|key| pages.get(key)).or_else(|| texts.get(content?)).map(String::as_str)
+}
+
+fn had_it_first(source: &str) -> String {
+    format!("{source} had it first")
+}
+
+/// A key stays with whoever had it first; a page with its title goes to whoever has it now, since a feed may give both to one thing after the other.
+async fn keep_keys(tx: &mut Tx, source: &str, keys: &[(i64, &str)], now: Timestamp) -> Result<()> {
+    // One statement takes a row but once.
+    let mut once = HashSet::new();
+    let keys: Vec<(i64, &str)> = keys.iter().copied().filter(|(_, key)| once.insert(*key)).collect();
+    for piece in pieces(&keys, CHUNK_IN_ORDER) {
+        let mut args = Vec::with_capacity(piece.len() * 4);
+        let rows = value_rows(&mut args, piece.iter().map(|(id, key)| [source.into(), (*key).into(), (*id).into(), now.into()]));
+        let sql = format!(
+            "INSERT INTO imported_keys (source_id, key, imported_id, seen_at) VALUES {rows}
+             ON CONFLICT (source_id, key) DO UPDATE SET imported_id = excluded.imported_id
+             WHERE SUBSTR(imported_keys.key, 1, 5) = 'page ' AND imported_keys.imported_id <> excluded.imported_id"
+        );
+        tx.run(sql, args).await?;
+    }
+    Ok(())
+}
+
+/// Forgets the oldest keys of these entries, of each kind; never a guid or a link.
+async fn forget_keys(tx: &mut Tx, entries: &[i64]) -> Result<()> {
+    for piece in pieces(entries, CHUNK_IN_ORDER) {
+        let mut args = args![];
+        let list = in_list(&mut args, piece.iter().copied());
+        args.push(KEYS_MAX.into());
+        let sql = format!(
+            "DELETE FROM imported_keys WHERE imported_id IN ({list}) AND SUBSTR(key, 1, 5) NOT IN ('guid ', 'link ')
+                 AND (SELECT COUNT(*) FROM imported_keys newer WHERE newer.imported_id = imported_keys.imported_id
+                     AND SUBSTR(newer.key, 1, 5) = SUBSTR(imported_keys.key, 1, 5) AND newer.seen_at > imported_keys.seen_at) >= ${}",
+            args.len()
+        );
         tx.run(sql, args).await?;
     }
     Ok(())

@@ -1,6 +1,7 @@
 //! Sources: when each is asked, what it said of itself, and what happened last.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use super::hosts::{self, Lent, PLACED, Placed};
 use super::imported::{Arrivals, Taken, keep_arrivals};
@@ -66,8 +67,10 @@ pub struct SourceRow {
     pub home: Option<String>,
     /// What the feed says of when not to ask, as `import` keeps it.
     pub rests: Option<String>,
-    /// First fetch that brought entries, in microseconds.
+    /// First fetch that brought entries, in microseconds, and all there were.
     pub baseline_at: Option<i64>,
+    /// First time that a feed was read there, with entries or without.
+    pub read_at: Option<i64>,
     /// Last answer that was no failure.
     pub fetched_at: Option<i64>,
     /// Last that brought something.
@@ -112,6 +115,10 @@ pub struct Asked {
     pub last_modified: Option<String>,
     /// A body was read: the answer's validators take the place of those of before, also when it has none.
     pub has_body: bool,
+    /// How many entries the feed has that was read; nothing where none was.
+    pub entries: Option<usize>,
+    /// Its document ended too early, or was too long: there may be others.
+    pub is_cut: bool,
     /// As it calls itself.
     pub title: Option<String>,
     /// Its page for people.
@@ -130,6 +137,16 @@ pub struct Asked {
     pub gone: bool,
     /// What happened, in words.
     pub said: String,
+}
+
+impl Asked {
+    /// Whether what stands in the feed now is what was there before us. Of one that is cut it is not all, until it brings nothing more, or for so long that
+    /// it is always cut.
+    fn is_baseline(&self, row: &SourceRow, arrivals: &Arrivals, now: Timestamp) -> bool {
+        let is_always_cut = || row.read_at.is_some_and(|read| now.since(Timestamp(read)) > CUT_MAX);
+        let is_all = !self.is_cut || arrivals.list.iter().all(|arrival| arrival.known.is_some()) || is_always_cut();
+        self.entries.is_some_and(|entries| entries > 0) && is_all
+    }
 }
 
 /// One request of the past.
@@ -151,10 +168,12 @@ pub struct AskRow {
     pub next_at: i64,
 }
 
+/// A feed that is cut is waited for so long to show itself whole.
+const CUT_MAX: Duration = Duration::from_secs(7 * 24 * 3_600);
 /// Requests that are remembered of each Source.
 const ASKS_MAX: u32 = 20;
 
-pub(super) const COLUMNS: &str = "id, url, kind, found, moved_to, moved_times, host, etag, last_modified, title, home, rests, baseline_at, fetched_at, changed_at, next_at, failures, state, said";
+pub(super) const COLUMNS: &str = "id, url, kind, found, moved_to, moved_times, host, etag, last_modified, title, home, rests, baseline_at, read_at, fetched_at, changed_at, next_at, failures, state, said";
 
 impl Store {
     /// Makes a row for each Source of the configuration, `(id, address)`. One whose address is another is asked anew, without validators; what it brought stays.
@@ -191,6 +210,21 @@ impl Store {
         self.engine.read().await?.row(format!("SELECT {COLUMNS} FROM sources WHERE id = $1"), args![id]).await
     }
 
+    /// When the last Source is due.
+    pub async fn last_source_at(&self) -> Result<Option<Timestamp>> {
+        let sql = "SELECT MAX(next_at) FROM sources WHERE state = 'active'";
+        let row: Option<(Option<i64>,)> = self.engine.read().await?.row(sql, args![]).await?;
+        Ok(row.and_then(|(at,)| at).map(Timestamp))
+    }
+
+    /// Has Sources that would be asked after `latest` be asked now.
+    pub async fn put_right(&self, latest: Timestamp, now: Timestamp) -> Result<()> {
+        let mut tx = self.engine.write().await?;
+        tx.run("UPDATE sources SET next_at = $1 WHERE state = 'active' AND next_at > $2", args![now, latest]).await?;
+        tx.run("UPDATE hosts SET until = 0, next_at = $1 WHERE next_at > $2", args![now, latest]).await?;
+        tx.commit().await
+    }
+
     /// When the next Source is due whose host is not being asked, or, where that is sooner, the lease of one that is ends.
     pub async fn next_source_at(&self) -> Result<Option<Timestamp>> {
         let sql = "SELECT MIN(next_at) FROM hosts";
@@ -210,7 +244,12 @@ impl Store {
             return Err(StoreError::Fenced);
         }
         let (taken, entries) = keep_arrivals(&mut tx, id, arrivals, now).await?;
-        let placed = record(&mut tx, id, asked, entries.as_deref(), taken.is_something(), next_at, now).await?;
+        let change = Change {
+            entries: entries.as_deref(),
+            is_something: taken.is_something(),
+            is_baseline: asked.is_baseline(&lent.source, arrivals, now),
+        };
+        let placed = record(&mut tx, id, asked, &change, next_at, now).await?;
         hosts::place(&mut tx, &placed, false).await?;
         log(&mut tx, id, asked, &taken, next_at, now).await?;
         hosts::release(&mut tx, lent).await?;
@@ -235,16 +274,18 @@ impl Store {
     }
 }
 
+/// What a fetch changed about its Source.
+struct Change<'a> {
+    /// The numbers of the entries that stand in the feed now.
+    entries: Option<&'a str>,
+    /// It brought something.
+    is_something: bool,
+    /// What it brought was there before us.
+    is_baseline: bool,
+}
+
 /// Gives where it stands then.
-async fn record(
-    tx: &mut Tx,
-    id: &str,
-    asked: &Asked,
-    entries: Option<&str>,
-    has_changed: bool,
-    next_at: Timestamp,
-    now: Timestamp,
-) -> Result<Vec<Placed>> {
+async fn record(tx: &mut Tx, id: &str, asked: &Asked, change: &Change<'_>, next_at: Timestamp, now: Timestamp) -> Result<Vec<Placed>> {
     let state = if asked.gone { SourceState::Gone } else { SourceState::Active };
     let sql = format!(
         "UPDATE sources SET
@@ -256,9 +297,11 @@ async fn record(
              failures = CASE WHEN $9 = 1 THEN failures + 1 ELSE 0 END,
              fetched_at = CASE WHEN $9 = 1 THEN fetched_at ELSE $10 END,
              changed_at = CASE WHEN $11 = 1 THEN $10 ELSE changed_at END,
-             baseline_at = CASE WHEN $2 = 1 AND $9 = 0 THEN COALESCE(baseline_at, $10) ELSE baseline_at END,
-             next_at = $12, said = $13, state = CASE WHEN state = 'active' THEN $14 ELSE state END, rests = COALESCE($15, rests), kind = COALESCE($16, kind),
-             entries = COALESCE($17, entries)
+             baseline_at = CASE WHEN $18 = 1 THEN COALESCE(baseline_at, $10) ELSE baseline_at END,
+             read_at = CASE WHEN $19 = 1 THEN COALESCE(read_at, $10) ELSE read_at END,
+             next_at = $12, said = $13, rests = COALESCE($15, rests), kind = COALESCE($16, kind),
+             entries = COALESCE($17, entries),
+             state = CASE WHEN state = 'active' OR state = 'gone' AND $9 = 0 THEN $14 ELSE state END
          WHERE id = $1 RETURNING {PLACED}"
     );
     let (etag, last_modified, title) = (asked.etag.as_deref(), asked.last_modified.as_deref(), asked.title.as_deref());
@@ -275,13 +318,15 @@ async fn record(
         moved_to,
         asked.failed,
         now,
-        has_changed,
+        change.is_something,
         next_at,
         said,
         state.word(),
         asked.rests.as_deref(),
         asked.kind,
-        entries
+        change.entries,
+        change.is_baseline,
+        asked.entries.is_some()
     ];
     tx.rows(sql, args).await
 }

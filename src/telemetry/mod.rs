@@ -50,5 +50,19 @@ pub fn init(verbosity: Verbosity, rules: Option<&str>) -> Result<(), String> {
 }
 
 fn by_verbosity(verbosity: Verbosity) -> EnvFilter {
-    EnvFilter::new(format!("warn,postrider={}", verbosity.level()))
+    // The HTML parser warns of each element of a page that it puts elsewhere: hundreds of lines for one page, and nothing anybody could do about it.
+    EnvFilter::new(format!("warn,html5ever=error,postrider={}", verbosity.level()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_broken_page_says_nothing_line_by_line() {
+        for verbosity in [-1, 0, 1, 3] {
+            let rules = by_verbosity(Verbosity(verbosity)).to_string();
+            assert!(rules.split(',').any(|rule| rule == "html5ever=error"), "{rules}");
+        }
+    }
 }

@@ -216,7 +216,7 @@ pub async fn held_post(Shared(state): Shared<State>, Path(id): Path<String>, For
         return unknown();
     }
     let desk = &state.desk;
-    let done = form.verdict.pass(&desk.store, &id, desk.clock.now()).await.map(|n| form.verdict.words(&id, n));
+    let done = form.verdict.pass(&desk.store, &id, desk.clock.now()).await.map(|taken| form.verdict.words(&id, &taken));
     told(&format!("{LIST}/{id}"), done.map_err(Into::into))
 }
 

@@ -3,7 +3,6 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use tokio_util::sync::CancellationToken;
 use super::Desk;
 use crate::config::Config;
 use crate::content;
@@ -11,6 +10,7 @@ use crate::digest::Planned;
 use crate::import::{self, Importer};
 use crate::model::{Article, Faults, Library, own_pages};
 use crate::store::Store;
+use tokio_util::sync::CancellationToken;
 
 /// Reads content/ and what Sources brought.
 pub async fn library(config: &Arc<Config>, store: &Store) -> anyhow::Result<(Library, Faults)> {

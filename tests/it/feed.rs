@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use chrono::{DateTime, FixedOffset};
 use postrider::config::{Config, OnUnknown, SendPolicy, StoreUrl, WebPolicy};
 use postrider::feed::{self, Body, Site as Files};
-use postrider::model::article::{Asset, Image, MailOptions, Origin};
+use postrider::model::article::{Asset, Attachment, Image, MailOptions, Origin};
 use postrider::model::feed::{Feed, FeedFormat, Hub};
 use postrider::model::{Article, ArticleId, Library, Site, Timestamp};
 use proptest::prelude::*;
@@ -100,6 +100,7 @@ fn article(slug: &str, date: &str) -> Article {
         tags: Vec::new(),
         language: None,
         image: None,
+        attachments: Vec::new(),
         aliases: Vec::new(),
         assets: Vec::new(),
         mail: MailOptions::default(),
@@ -154,6 +155,13 @@ fn rich() -> Vec<Article> {
         also: Vec::new(),
         seen_at: None,
     });
+    let attachment = |name: &str, media_type: Option<&str>, length_bytes| Attachment {
+        url: format!("https://boats.example.com/{name}"),
+        media_type: media_type.map(str::to_owned),
+        length_bytes,
+    };
+    third.attachments =
+        vec![attachment("notes.pdf", Some("application/pdf"), None), attachment("seven.mp3", Some("audio"), Some(4_000_000))];
     vec![first, second, third]
 }
 
@@ -686,7 +694,14 @@ fn imported(source: &str, id: &str, name: &str) -> Article {
     article.id = ArticleId(format!("{source}:{id}"));
     article.path = String::new();
     article.url = format!("{home}{name}");
-    article.origin = Some(Origin { source: source.to_owned(), title: format!("The {source} & Co"), url: home, feed: None, also: Vec::new(), seen_at: None });
+    article.origin = Some(Origin {
+        source: source.to_owned(),
+        title: format!("The {source} & Co"),
+        url: home,
+        feed: None,
+        also: Vec::new(),
+        seen_at: None,
+    });
     article
 }
 
@@ -1000,7 +1015,8 @@ fn any_article() -> impl Strategy<Value = Article> {
         (article.title, article.summary, article.authors, article.tags) = (title, summary, authors, tags);
         if foreign {
             article.path = String::new();
-            article.origin = Some(Origin { source: "other".to_owned(), title: id.clone(), url: id, feed: None, also: Vec::new(), seen_at: None });
+            article.origin =
+                Some(Origin { source: "other".to_owned(), title: id.clone(), url: id, feed: None, also: Vec::new(), seen_at: None });
         }
         article
     })

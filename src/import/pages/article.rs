@@ -23,9 +23,10 @@ pub(super) struct Found {
 /// Finds the article.
 pub(super) fn find(doc: Document, base: Option<&Url>, meta: &Meta) -> Result<Found, PageError> {
     state_known(&doc, meta);
+    // Addresses are made absolute by `tidy`, which counts what that costs; without a base the heuristics leave them alone.
+    doc.select("base").remove();
     let config = Config { keep_classes: true, disable_json_ld: true, ..Config::default() };
-    let address = base.map(Url::as_str);
-    let mut readability = Readability::with_document(doc, address, Some(config)).map_err(|_| PageError::NoArticle)?;
+    let mut readability = Readability::with_document(doc, None, Some(config)).map_err(|_| PageError::NoArticle)?;
     let article = readability.parse().map_err(|_| PageError::NoArticle)?;
     let root = readability.doc.select_single("#readability-page-1");
     let Some(root) = root.nodes().first() else { return Err(PageError::NoArticle) };

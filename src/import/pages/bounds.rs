@@ -4,6 +4,7 @@
 //! of a tag, in open formatting elements that every paragraph repeats. One linear pass over the tags takes those weapons away.
 //! It need not agree with the parser in every corner: what leaves here is parsed and sanitised in full afterwards.
 
+use dom_query::{Document, NodeRef};
 use memchr::{memchr, memmem};
 
 use super::PageError;
@@ -12,6 +13,12 @@ use super::PageError;
 const DEPTH_MAX: usize = 96;
 /// Attributes kept of one tag. The parser compares each with all before it.
 const ATTRIBUTES_MAX: usize = 48;
+/// Attributes kept of a link or a formatting element: the parser copies them whenever it opens one again that was left open.
+const REPEATED_ATTRIBUTES_MAX: usize = 16;
+/// What a page's attributes may come to in bytes, against those of the page: links and formatting that were left open repeat theirs in each paragraph.
+const ATTRIBUTES_GROWTH_MAX: usize = 4;
+/// So much they may come to in any case.
+const ATTRIBUTES_BYTES_MIN: usize = 16 * 1024;
 /// Longer attributes are dropped: the serialiser takes time quadratic in the ampersands of one, and no address is this long.
 const ATTRIBUTE_BYTES_MAX: usize = 16 * 1024;
 /// Open formatting elements (`<b>`, `<font>`, ...): each paragraph repeats all of them.
@@ -33,8 +40,26 @@ const FORMATTING: [&str; 13] = ["b", "big", "code", "em", "font", "i", "s", "sma
 /// Elements whose content is text, not tags.
 const RAW: [&str; 8] = ["script", "style", "textarea", "title", "xmp", "iframe", "noembed", "noframes"];
 
+/// A page within its bounds, parsed.
+pub fn page(html: &str) -> Result<Document, PageError> {
+    weighed(Document::from(tame(html)?), html.len())
+}
+
+/// A piece of a page within its bounds, parsed.
+pub fn fragment(html: &str) -> Result<Document, PageError> {
+    weighed(Document::fragment(tame(html)?), html.len())
+}
+
+/// The tree, unless it would be many times longer than the page when it is written. As a tree it is not: copies of an attribute share its text.
+fn weighed(doc: Document, bytes: usize) -> Result<Document, PageError> {
+    let room = ATTRIBUTES_BYTES_MIN + bytes.saturating_mul(ATTRIBUTES_GROWTH_MAX);
+    let of_one = |node: NodeRef<'_>| node.element_ref().map_or(0, |it| it.attrs.iter().map(|attribute| attribute.value.len()).sum());
+    let weight: usize = doc.root().descendants_it().map(of_one).sum();
+    if weight > room { Err(PageError::TooComplex) } else { Ok(doc) }
+}
+
 /// The page with its depth, attributes and size bounded, without the content of scripts, styles and comments. JSON-LD and TeX are kept.
-pub fn tame(html: &str) -> Result<String, PageError> {
+fn tame(html: &str) -> Result<String, PageError> {
     let mut tamer =
         Tamer { html, at: 0, out: String::with_capacity(html.len() / 2), open: Vec::new(), formatting: 0, foreign: 0, parts: 0 };
     while tamer.at < html.len() {
@@ -257,6 +282,8 @@ impl<'a> Tag<'a> {
             at += 1;
         }
         let name = &html[from..at];
+        let repeated = name.eq_ignore_ascii_case("a") || FORMATTING.iter().any(|it| it.eq_ignore_ascii_case(name));
+        let attributes_max = if repeated { REPEATED_ATTRIBUTES_MAX } else { ATTRIBUTES_MAX };
         let mut cuts: Vec<(usize, usize)> = Vec::new();
         let mut attributes = 0;
         let mut slash = false;
@@ -275,7 +302,7 @@ impl<'a> Tag<'a> {
                     attributes += 1;
                     let start = at;
                     at = end_of_attribute(bytes, at);
-                    if attributes > ATTRIBUTES_MAX || at - start > ATTRIBUTE_BYTES_MAX {
+                    if attributes > attributes_max || at - start > ATTRIBUTE_BYTES_MAX {
                         cut(&mut cuts, start, at);
                     }
                 }
@@ -379,6 +406,20 @@ mod tests {
         assert_eq!(tamed(&html(paragraphs_max)).matches("<p>").count(), paragraphs_max);
         assert_eq!(tame(&html(paragraphs_max + 1)), Err(PageError::TooComplex));
         assert_eq!(tame(&"<p>x".repeat(300_000)), Err(PageError::TooComplex));
+    }
+
+    #[test]
+    fn a_long_link_that_was_left_open_cannot_multiply() {
+        let html = |length: usize| format!("<p><a href='{}'>{}", "x".repeat(length), "<p>y".repeat(5000));
+        for (name, weighed) in [("page", page(&html(16_000))), ("fragment", fragment(&html(16_000)))] {
+            assert_eq!(weighed.err(), Some(PageError::TooComplex), "{name}");
+        }
+        assert!(page(&html(10)).is_ok() && fragment(&html(10)).is_ok(), "an old page with a name left open is read");
+        let attributes: String = (0..100).map(|n| format!(" a{n}=1")).collect();
+        for tag in ["A", "b"] {
+            let tamed = tamed(&format!("<{tag}{attributes}>"));
+            assert!(tamed.contains(" a15=1") && !tamed.contains(" a16=1"), "{tamed}");
+        }
     }
 
     #[test]

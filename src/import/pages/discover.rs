@@ -1,6 +1,5 @@
 //! What an address leads to: a feed, or a page and the feeds it names.
 
-use dom_query::Document;
 use url::Url;
 
 use super::{PageError, bounds, charset, meta};
@@ -51,17 +50,20 @@ pub fn discover(html: &[u8], base: &Url) -> Result<Vec<FoundFeed>, PageError> {
         return Err(PageError::TooLarge);
     }
     let text = charset::decode(html, None, super::top_level_domain(Some(base)));
-    let doc = Document::from(bounds::tame(&text)?);
+    let doc = bounds::page(&text)?;
     let base = meta::base_of(&doc, Some(base)).unwrap_or_else(|| base.clone());
     let mut found: Vec<FoundFeed> = Vec::new();
     for link in doc.select("link[href][rel], a[href][type]").nodes() {
+        if found.len() == FEEDS_MAX {
+            break;
+        }
         let related = link.attr("rel").is_some_and(|rel| {
             rel.split_ascii_whitespace().any(|it| it.eq_ignore_ascii_case("alternate") || it.eq_ignore_ascii_case("feed"))
         });
         let Some(kind) = link.attr("type").and_then(|it| kind_of_type(&it)).filter(|_| related || link.has_name("a")) else { continue };
         let Some(url) = link.attr("href").and_then(|href| base.join(href.trim()).ok()) else { continue };
         let known = found.iter().any(|feed| feed.url == url);
-        if matches!(url.scheme(), "http" | "https") && !known && found.len() < FEEDS_MAX {
+        if matches!(url.scheme(), "http" | "https") && !known {
             let title = link.attr("title").map(|title| title.trim().to_owned()).filter(|title| !title.is_empty());
             found.push(FoundFeed { url, kind, title });
         }

@@ -7,6 +7,8 @@ use serde_json::Value;
 const BLOCK_BYTES_MAX: usize = 1024 * 1024;
 /// Nodes looked at in all: graphs refer to each other at will.
 const NODES_MAX: usize = 2000;
+/// People looked at, in all lists within lists: each may be looked up in the whole graph.
+const NAMES_MAX: usize = 20;
 /// Longer values are no metadata.
 const VALUE_BYTES_MAX: usize = 4096;
 /// Types of schema.org that are articles.
@@ -122,11 +124,11 @@ fn fields(article: &Value, whole: &Value) -> JsonLd {
     JsonLd {
         headline: text("headline"),
         name: text("name"),
-        author: article.get("author").or_else(|| article.get("creator")).and_then(|author| names(author, whole)),
+        author: article.get("author").or_else(|| article.get("creator")).and_then(|author| names(author, whole, &mut 0)),
         published: text("datePublished").or_else(|| text("dateCreated")),
         modified: text("dateModified"),
         description: text("description"),
-        site_name: article.get("publisher").and_then(|publisher| names(publisher, whole)),
+        site_name: article.get("publisher").and_then(|publisher| names(publisher, whole, &mut 0)),
         image: article.get("image").or_else(|| article.get("thumbnailUrl")).and_then(address),
         url: text("url").or_else(|| article.get("mainEntityOfPage").and_then(address)),
         language: article.get("inLanguage").and_then(first_text),
@@ -144,11 +146,15 @@ fn first_text(value: &Value) -> Option<String> {
     }
 }
 
-/// Names of people or organisations; a bare `@id` is looked up in the graph.
-fn names(value: &Value, whole: &Value) -> Option<String> {
+/// Names of people or organisations; a bare `@id` is looked up in the graph. `seen` counts them.
+fn names(value: &Value, whole: &Value, seen: &mut usize) -> Option<String> {
+    *seen += usize::from(!value.is_array());
+    if *seen > NAMES_MAX {
+        return None;
+    }
     match value {
         Value::Array(items) => {
-            let all: Vec<String> = items.iter().take(20).filter_map(|item| names(item, whole)).collect();
+            let all: Vec<String> = items.iter().take(NAMES_MAX).filter_map(|item| names(item, whole, seen)).collect();
             Some(all.join(", ")).filter(|all| !all.is_empty())
         }
         Value::Object(map) => map.get("name").and_then(first_text).or_else(|| {
@@ -194,6 +200,15 @@ mod tests {
     fn slightly_broken_json_is_read() {
         assert_eq!(of("//<![CDATA[\n{\"@type\":\"NewsArticle\",\"headline\":\"One\ntwo\"};\n//]]>").headline.as_deref(), Some("One two"));
         assert_eq!(of("{\"@type\":").headline, None);
+    }
+
+    #[test]
+    fn of_authors_in_lists_within_lists_the_first_are_taken() {
+        let nested = (0..3).fold(r##"{"@id":"#p"}"##.to_owned(), |inner, _| format!("[{}]", vec![inner; 20].join(",")));
+        let found = of(&format!(
+            r##"{{"@graph":[{{"@type":"Article","headline":"H","author":{nested}}},{{"@type":"Person","@id":"#p","name":"A"}}]}}"##
+        ));
+        assert_eq!(found.author.map(|names| names.matches('A').count()), Some(NAMES_MAX));
     }
 
     #[test]

@@ -10,6 +10,11 @@ use super::inline::{Inline, is_block};
 const ROWS_DOWN_MAX: usize = 64;
 /// A longer cell is part of a layout, not of a table of data.
 const CELL_CHARS_MAX: usize = 500;
+/// Cells a table of data has at most when more than half of them are empty: each row is filled up to the widest.
+const CELLS_MAX: usize = 20_000;
+/// Lists and quotes within each other that are written as such; what is nested deeper stands in the innermost of them. Each level is repeated
+/// before every line in it.
+const NESTED_MAX: usize = 10;
 
 /// Writes the tree as Markdown, without a line break at the end.
 pub fn markdown(doc: &Document) -> String {
@@ -52,9 +57,9 @@ fn block(node: &NodeRef<'_>, out: &mut Vec<String>) {
     let name = name_of(node).unwrap_or_default();
     match name.as_str() {
         "h1" | "h2" | "h3" | "h4" | "h5" | "h6" => heading(node, usize::from(name.as_bytes()[1] - b'0'), out),
-        "ul" | "ol" => list(node, name == "ol", out),
+        "ul" | "ol" if !is_deep(node) => list(node, name == "ol", out),
         "pre" => out.extend(code(node)),
-        "blockquote" => {
+        "blockquote" if !is_deep(node) => {
             let inner = blocks(node).join("\n\n");
             if !inner.is_empty() {
                 out.push(prefixed(&inner, "> ", "> "));
@@ -66,6 +71,12 @@ fn block(node: &NodeRef<'_>, out: &mut Vec<String>) {
         "a" => linked_blocks(node, out),
         _ => out.extend(blocks(node)),
     }
+}
+
+/// Whether an element lies within so many lists and quotes that one more would be too many.
+fn is_deep(node: &NodeRef<'_>) -> bool {
+    let indents = |it: &NodeRef<'_>| it.has_name("ul") || it.has_name("ol") || it.has_name("blockquote");
+    node.ancestors_it(None).filter(indents).nth(NESTED_MAX - 1).is_some()
 }
 
 fn heading(node: &NodeRef<'_>, level: usize, out: &mut Vec<String>) {
@@ -187,20 +198,23 @@ fn definitions(node: &NodeRef<'_>, out: &mut Vec<String>) {
     for child in node.element_children() {
         if child.has_name("dt") {
             let text = Inline::of_children(&child).line();
-            let bold = text.starts_with("**") || text.is_empty();
-            out.push(if bold { text } else { format!("**{text}**") });
+            if !text.is_empty() {
+                out.push(if text.starts_with("**") { text } else { format!("**{text}**") });
+            }
         } else if child.has_name("div") {
             definitions(&child, out);
         } else {
             out.extend(blocks(&child));
         }
     }
-    out.retain(|block| !block.is_empty());
 }
 
 fn table(node: &NodeRef<'_>, out: &mut Vec<String>) {
     let rows = rows_of(node);
-    let is_data = rows.iter().any(|row| row.len() > 1) && rows.iter().flatten().all(is_plain_cell);
+    let width = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let cells: usize = rows.iter().map(Vec::len).sum();
+    let is_filled = rows.len().saturating_mul(width) <= CELLS_MAX.max(cells.saturating_mul(2));
+    let is_data = width > 1 && is_filled && rows.iter().flatten().all(is_plain_cell);
     if let Some(caption) = node.element_children().iter().find(|it| it.has_name("caption")) {
         out.extend(blocks(caption));
     }
@@ -359,6 +373,30 @@ mod tests {
     #[test]
     fn tasks_have_their_boxes() {
         assert_eq!(of("<ul><li>☑  lift<li>☐ drop</ul>"), "- [x] lift\n- [ ] drop");
+    }
+
+    #[test]
+    fn a_table_of_empty_cells_is_none_and_a_large_one_of_full_cells_is() {
+        let hollow = of(&format!("<table><tr>{}{}</table>", "<td>x".repeat(2000), "<tr><td>x".repeat(2000)));
+        assert!(hollow.len() < 20_000, "4,000 cells are {} bytes", hollow.len());
+        let full = of(&format!("<table>{}</table>", format!("<tr>{}", "<td>x".repeat(150)).repeat(150)));
+        assert_eq!(full.lines().count(), 152, "a table with a line for each row");
+    }
+
+    #[test]
+    fn what_is_nested_too_deep_is_indented_no_further() {
+        let nested = of(&format!("{}{}", "<ol start=999999><li>".repeat(85), "x<br>".repeat(400)));
+        let widest = nested.lines().map(|line| line.len() - line.trim_start().len()).max();
+        assert_eq!(widest, Some("999999. ".len() * NESTED_MAX), "{nested}");
+        let quoted = of(&format!("{}x", "<blockquote>".repeat(60)));
+        assert_eq!(quoted, format!("{}x", "> ".repeat(NESTED_MAX)));
+    }
+
+    /// Each list of definitions would look at all that was written before it: minutes.
+    #[test]
+    fn sixty_thousand_lists_of_definitions_take_no_time() {
+        let text = of(&"<p>x</p><dl><dt></dt><dd>y</dd></dl>".repeat(60_000));
+        assert_eq!(text.len(), "x\n\ny\n\n".len() * 60_000 - "\n\n".len());
     }
 
     #[test]

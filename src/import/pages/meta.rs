@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use dom_query::{Document, NodeRef};
 use url::Url;
 
+use super::super::reader::BASE_BYTES_MAX;
 use super::{address, jsonld};
 
 /// What a page says about itself. All addresses are absolute.
@@ -37,6 +38,8 @@ const SCHEMES: [&str; 2] = ["http", "https"];
 const VALUE_BYTES_MAX: usize = 4096;
 /// So many headings of the first level are looked at.
 const HEADINGS_MAX: usize = 8;
+/// Names one element is taken for: honest ones have one, a few two.
+const NAMES_MAX: usize = 8;
 
 /// What relative addresses in the page are relative to: `<base>` before the page's own address.
 pub fn base_of(doc: &Document, page: Option<&Url>) -> Option<Url> {
@@ -45,7 +48,7 @@ pub fn base_of(doc: &Document, page: Option<&Url>) -> Option<Url> {
         Some(page) => page.join(href.trim()).ok(),
         None => Url::parse(href.trim()).ok(),
     });
-    declared.filter(|url| SCHEMES.contains(&url.scheme())).or_else(|| page.cloned())
+    declared.filter(|url| SCHEMES.contains(&url.scheme()) && url.as_str().len() <= BASE_BYTES_MAX).or_else(|| page.cloned())
 }
 
 /// Reads the metadata.
@@ -61,8 +64,8 @@ pub fn read(doc: &Document, base: Option<&Url>) -> Meta {
         author: plain(json.author).or_else(|| tags.author()).map(|author| without_by(&author)),
         published: json.published.or_else(|| tags.first(&PUBLISHED)).or_else(|| time(doc)),
         modified: json.modified.or_else(|| tags.first(&MODIFIED)),
-        canonical: canonical.and_then(url).or_else(|| tags.first(&["og:url"]).and_then(url)).or_else(|| json.url.and_then(url)),
-        site_name: plain(json.site_name).or_else(|| tags.first(&["og:site_name", "application-name"])),
+        canonical: canonical.and_then(url).or_else(|| tags.first(&ADDRESSES).and_then(url)).or_else(|| json.url.and_then(url)),
+        site_name: plain(json.site_name).or_else(|| tags.first(&SITES)),
         language: language(doc).or_else(|| tags.first(&LANGUAGES)).or(json.language).and_then(|tag| language_tag(&tag)),
         description: plain(json.description).or_else(|| tags.first(&DESCRIPTIONS)),
         image: json.image.and_then(url).or_else(|| tags.first(&IMAGES).and_then(url)),
@@ -102,6 +105,17 @@ const PUBLISHED: [&str; 14] = [
     "pubdate",
 ];
 
+const AUTHORS: [&str; 8] =
+    ["dc:creator", "dcterm:creator", "author", "parsely-author", "article:author", "sailthru:author", "byl", "twitter:creator"];
+const SITES: [&str; 2] = ["og:site_name", "application-name"];
+const ADDRESSES: [&str; 1] = ["og:url"];
+
+/// Whether a name is one of those above: a page can have hundreds of thousands of others, and each would keep its content.
+fn is_asked_for(name: &str) -> bool {
+    let all: [&[&str]; 9] = [&TITLES, &MODIFIED, &LANGUAGES, &DESCRIPTIONS, &IMAGES, &PUBLISHED, &AUTHORS, &SITES, &ADDRESSES];
+    all.iter().any(|names| names.contains(&name))
+}
+
 /// The `<meta>` elements by name; the first of a name counts, except that Dublin Core's variants are one name.
 struct Tags(HashMap<String, String>);
 
@@ -115,9 +129,11 @@ impl Tags {
                 continue;
             }
             let names = ["property", "name", "itemprop", "http-equiv"].iter().find_map(|it| node.attr(it));
-            for name in names.unwrap_or_default().split_ascii_whitespace() {
+            for name in names.unwrap_or_default().split_ascii_whitespace().take(NAMES_MAX) {
                 let name = name.to_ascii_lowercase().replace('.', ":").replace("dcterms:title", "dcterm:title");
-                tags.entry(name).or_insert_with(|| content.clone());
+                if is_asked_for(&name) {
+                    tags.entry(name).or_insert_with(|| content.clone());
+                }
             }
         }
         Self(tags)
@@ -128,9 +144,7 @@ impl Tags {
     }
 
     fn author(&self) -> Option<String> {
-        let named =
-            ["dc:creator", "dcterm:creator", "author", "parsely-author", "article:author", "sailthru:author", "byl", "twitter:creator"];
-        named
+        AUTHORS
             .iter()
             .filter_map(|name| self.0.get(*name))
             .find(|value| !value.starts_with("http") && !value.starts_with('@'))
@@ -252,10 +266,20 @@ mod tests {
     }
 
     #[test]
+    fn only_names_that_are_asked_for_are_kept() {
+        let head: String = (0..200).map(|n| format!("<meta name='a{n} b{n} c{n}' content='{}'>", "x".repeat(4000))).collect();
+        let doc =
+            Document::from(format!("{head}<meta name=description content=plain><meta name='x1 x2 x3 x4 x5 x6 x7 x8 author' content=A>"));
+        let tags = Tags::read(&doc);
+        assert_eq!(tags.0.into_iter().collect::<Vec<_>>(), [("description".to_owned(), "plain".to_owned())]);
+    }
+
+    #[test]
     fn a_base_element_moves_relative_addresses() {
         let page = Url::parse("https://example.com/a/").expect("a page");
         let base = |html: &str| base_of(&Document::from(html), Some(&page)).map(String::from);
         assert_eq!(base("<base href='/b/'>").as_deref(), Some("https://example.com/b/"));
         assert_eq!(base("<base href='data:x'>").as_deref(), Some("https://example.com/a/"));
+        assert_eq!(base(&format!("<base href='/{}/'>", "b".repeat(BASE_BYTES_MAX))).as_deref(), Some("https://example.com/a/"));
     }
 }

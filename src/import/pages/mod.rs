@@ -92,7 +92,7 @@ pub fn extract(html: &[u8], content_type: Option<&str>, base: Option<&Url>) -> R
     if flat::is_flat(&source, content_type) {
         return extract_flat(&source, base);
     }
-    let doc = Document::from(bounds::tame(&source)?);
+    let doc = bounds::page(&source)?;
     drop(source);
     split::long_texts(&doc.root());
     if let Some(text) = flat_body(&doc) {
@@ -198,13 +198,6 @@ pub fn clean(html: &str, rules: &Rules<'_>) -> Result<(String, String), PageErro
 pub fn html_to_text(html: &str) -> Result<String, PageError> {
     let tree = sanitize::sanitize_tree(html, &Rules { profile: Profile::Archive, base: None, images: true })?;
     Ok(text::text(&tree))
-}
-
-/// A flattened text as clean HTML, with its title: for feed entries whose content lost its tags.
-pub fn restore_flat(text: &str) -> Result<(Option<String>, String), PageError> {
-    let restored = flat::restore(text);
-    let html = sanitize(&restored.html, &Rules { profile: Profile::Archive, base: None, images: true })?;
-    Ok((restored.title, html))
 }
 
 /// The last label of the page's host, which tells how undeclared bytes are likely written.

@@ -6,6 +6,7 @@
 use dom_query::{Document, NodeRef};
 use url::Url;
 
+use super::super::controls;
 use super::sanitize::{GENERIC, Profile, language_class};
 use super::split;
 
@@ -32,7 +33,7 @@ pub fn checked(mut html: String, profile: Profile) -> Option<Document> {
 
 /// The tree of the text of `html`: always harmless.
 pub fn text_only(html: &str) -> Document {
-    let text = Document::fragment(html).text();
+    let text = controls::without(Document::fragment(html).text().to_string());
     let escaped = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
     let doc = Document::fragment(format!("<p>{}</p>", escaped.trim()));
     split::long_texts(&doc.root());

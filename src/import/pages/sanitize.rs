@@ -12,6 +12,7 @@ use ammonia::{Builder, UrlRelative};
 use dom_query::Document;
 use url::Url;
 
+use super::super::controls;
 use super::{PageError, bounds, known, recheck, tidy};
 
 /// Where the content will be shown.
@@ -166,7 +167,7 @@ pub fn sanitize(html: &str, rules: &Rules<'_>) -> Result<String, PageError> {
 
 /// As [`sanitize`], with the checked tree.
 pub fn sanitize_tree(html: &str, rules: &Rules<'_>) -> Result<Document, PageError> {
-    let doc = Document::fragment(bounds::tame(html)?);
+    let doc = bounds::fragment(html)?;
     known::content(&doc.root());
     tidy::tidy(&doc.root(), rules.base, rules.images);
     Ok(finish(&recheck::html_of(&doc), rules.profile))
@@ -174,7 +175,8 @@ pub fn sanitize_tree(html: &str, rules: &Rules<'_>) -> Result<Document, PageErro
 
 /// The allow-list and the check, for HTML that is tidied already.
 pub(super) fn finish(html: &str, profile: Profile) -> Document {
-    let cleaned = builder(profile).clean(html).to_string();
+    // References such as `&#27;` are characters by now.
+    let cleaned = controls::without(builder(profile).clean(html).to_string());
     recheck::checked(cleaned, profile).unwrap_or_else(|| recheck::text_only(html))
 }
 

@@ -29,10 +29,33 @@ const WIDTH_MAX: f32 = 1600.0;
 const PLAYERS: [&str; 6] =
     ["www.youtube.com", "www.youtube-nocookie.com", "player.vimeo.com", "www.dailymotion.com", "w.soundcloud.com", "player.twitch.tv"];
 
+/// How many neighbours of a picture are looked at for another address of it: each of a hundred thousand pictures may have as many.
+const NEIGHBOURS_MAX: usize = 64;
+/// Bytes by which addresses may grow when they are made absolute, and as many more for each node: a short link to a long base repeats all of that.
+/// Where they are used up, addresses that are not absolute already are taken out.
+const ADDED_BYTES_MIN: usize = 8 * 1024;
+const ADDED_BYTES_PER_NODE: usize = 128;
+
+/// What addresses are relative to, as long as there is room for what it adds to them.
+struct Base<'u> {
+    url: Option<&'u Url>,
+    room: usize,
+}
+
+impl Base<'_> {
+    fn absolute(&mut self, value: &str, schemes: &[&str]) -> Option<Url> {
+        let url = address::absolute(value, self.url.filter(|_| self.room > 0), schemes)?;
+        self.room = self.room.saturating_sub(url.as_str().len().saturating_sub(value.len()));
+        Some(url)
+    }
+}
+
 /// Tidies all below `root`. Pictures give way to their descriptions unless `images`.
 pub(super) fn tidy(root: &NodeRef<'_>, base: Option<&Url>, images: bool) {
     let mut pictures = Vec::new();
-    for node in root.descendants() {
+    let nodes = root.descendants();
+    let base = &mut Base { url: base, room: ADDED_BYTES_MIN + nodes.len() * ADDED_BYTES_PER_NODE };
+    for node in nodes {
         let Some(name) = node.node_name() else { continue };
         if is_hidden(&node) {
             node.remove_from_parent();
@@ -84,9 +107,9 @@ fn is_hidden(node: &NodeRef<'_>) -> bool {
     })
 }
 
-fn link(node: &NodeRef<'_>, base: Option<&Url>) {
+fn link(node: &NodeRef<'_>, base: &mut Base<'_>) {
     let Some(href) = node.attr("href") else { return };
-    match address::absolute(&href, base, &LINK_SCHEMES) {
+    match base.absolute(&href, &LINK_SCHEMES) {
         Some(url) => set(node, "href", &href, url.as_str()),
         None => node.remove_attr("href"),
     }
@@ -99,7 +122,7 @@ fn set(node: &NodeRef<'_>, name: &str, before: &str, after: &str) {
     }
 }
 
-fn picture(node: &NodeRef<'_>, base: Option<&Url>, images: bool) {
+fn picture(node: &NodeRef<'_>, base: &mut Base<'_>, images: bool) {
     let source = picture_source(node, base);
     let pixel = is_tiny(node) || source.as_ref().is_some_and(address::is_pixel);
     if pixel {
@@ -128,21 +151,21 @@ fn picture(node: &NodeRef<'_>, base: Option<&Url>, images: bool) {
 }
 
 /// The address of the picture itself, not of what holds its place until a script runs.
-fn picture_source(node: &NodeRef<'_>, base: Option<&Url>) -> Option<Url> {
-    let read = |value: &str| address::absolute(value, base, &MEDIA_SCHEMES);
+fn picture_source(node: &NodeRef<'_>, base: &mut Base<'_>) -> Option<Url> {
+    let mut read = |value: &str| base.absolute(value, &MEDIA_SCHEMES);
     let own = node.attr("src").and_then(|value| read(&value));
     if let Some(own) = own.as_ref().filter(|own| !PLACEHOLDERS.iter().any(|word| own.as_str().contains(word))) {
         return Some(own.clone());
     }
     let lazy = LAZY.iter().filter_map(|name| node.attr(name)).find_map(|value| read(&value));
-    let set = || LAZY_SETS.iter().filter_map(|name| node.attr(name)).find_map(|set| best_of(&set).and_then(read));
-    lazy.or_else(set).or_else(|| source_beside(node).and_then(|value| read(&value))).or(own)
+    let found = lazy.or_else(|| LAZY_SETS.iter().filter_map(|name| node.attr(name)).find_map(|set| best_of(&set).and_then(&mut read)));
+    found.or_else(|| source_beside(node).and_then(|value| read(&value))).or(own)
 }
 
 /// The first source of the `<picture>` that holds this image.
 fn source_beside(node: &NodeRef<'_>) -> Option<String> {
     let parent = node.parent()?;
-    parent.element_children().iter().filter(|it| it.has_name("source")).find_map(|it| {
+    parent.children_it(false).take(NEIGHBOURS_MAX).filter(|it| it.has_name("source")).find_map(|it| {
         let set = it.attr("srcset").or_else(|| it.attr("data-srcset"))?;
         best_of(&set).map(str::to_owned)
     })
@@ -187,12 +210,13 @@ fn is_tiny(node: &NodeRef<'_>) -> bool {
 
 /// What a page shows without scripts is the real picture, unless one stands beside it already.
 fn noscript(node: &NodeRef<'_>) {
-    let beside = node.prev_element_sibling().is_some_and(|it| it.has_name("img") || !it.find(&["img"]).is_empty());
+    let shows = |it: NodeRef<'_>| it.has_name("img") || it.descendants_it().take(NEIGHBOURS_MAX).any(|inner| inner.has_name("img"));
+    let beside = node.prev_element_sibling().is_some_and(shows);
     if beside { node.remove_from_parent() } else { node.rename("span") }
 }
 
-fn player(node: &NodeRef<'_>, base: Option<&Url>) {
-    let source = node.attr("src").and_then(|value| address::absolute(&value, base, &MEDIA_SCHEMES));
+fn player(node: &NodeRef<'_>, base: &mut Base<'_>) {
+    let source = node.attr("src").and_then(|value| base.absolute(&value, &MEDIA_SCHEMES));
     let known = source.filter(|url| url.host_str().is_some_and(|host| PLAYERS.contains(&host)));
     let Some(url) = known else {
         node.remove_from_parent();
@@ -205,10 +229,10 @@ fn player(node: &NodeRef<'_>, base: Option<&Url>) {
     node.set_text(title);
 }
 
-fn media(node: &NodeRef<'_>, base: Option<&Url>) {
+fn media(node: &NodeRef<'_>, base: &mut Base<'_>) {
     for name in ["src", "poster"] {
         let Some(before) = node.attr(name) else { continue };
-        match address::absolute(&before, base, &MEDIA_SCHEMES) {
+        match base.absolute(&before, &MEDIA_SCHEMES) {
             Some(url) => set(node, name, &before, url.as_str()),
             None => node.remove_attr(name),
         }
@@ -243,6 +267,27 @@ mod tests {
         let beside = tidied(r#"<picture><source srcset="p.webp 2x"><img src="p.jpg"></picture>"#);
         assert_eq!(beside, r#"<span><img src="https://example.com/blog/p.jpg"></span>"#);
         assert!(tidied(r#"<img src="real.jpg" srcset="other.jpg 2x">"#).contains("src=\"https://example.com/blog/real.jpg\""));
+    }
+
+    /// Each picture would look at all its neighbours, each `<noscript>` at all of what stands before it: minutes.
+    #[test]
+    fn fifty_thousand_pictures_in_a_row_take_no_time() {
+        let pictures = tidied(&format!("<p>{}</p>", "<img>".repeat(50_000)));
+        assert_eq!(pictures, "<p></p>");
+        let noscripts =
+            tidied(&format!("<div><img src=a.jpg>{}</div>{}", "<b></b>".repeat(50_000), "<noscript>x</noscript>".repeat(50_000)));
+        assert_eq!(noscripts.matches("noscript").count(), 0);
+    }
+
+    #[test]
+    fn a_long_base_is_not_repeated_without_end() {
+        let base = Url::parse(&format!("https://example.com/{}/", "b".repeat(2000))).expect("a base");
+        let links = "<a href=x>x</a><img src=y>".repeat(10_000);
+        let doc = Document::fragment(links.as_str());
+        tidy(&doc.root(), Some(&base), true);
+        let out = doc.html_root().inner_html();
+        assert!(out.len() < 6_000_000, "{} bytes became {}", links.len(), out.len());
+        assert!(out.contains("bbb/x\"") && out.ends_with("<a>x</a>"), "the first are absolute and the last are none");
     }
 
     #[test]

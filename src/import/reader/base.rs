@@ -1,17 +1,28 @@
 //! Relative addresses: the document's own, and every `xml:base` inside it.
 
+use std::cell::Cell;
+
 use url::Url;
+
+use super::BASE_BYTES_MAX;
+
+/// Bytes by which making addresses absolute may lengthen a document in all: every address repeats its base, and twenty thousand entries may
+/// have hundreds each. Beyond it addresses stay as they are.
+const ADDED_BYTES_MAX: usize = 32 * 1024 * 1024;
 
 /// The bases in scope, innermost last.
 pub struct Bases {
     document: Option<Url>,
     inner: Vec<Url>,
+    /// Bytes by which addresses may still grow.
+    room: Cell<usize>,
 }
 
 impl Bases {
     /// Starts with the address the document came from.
     pub fn new(document: Option<&Url>) -> Self {
-        Self { document: document.cloned(), inner: Vec::new() }
+        let document = document.filter(|url| is_short(url)).cloned();
+        Self { document, inner: Vec::new(), room: Cell::new(ADDED_BYTES_MAX) }
     }
 
     /// How many are in scope; [`Self::leave`] takes this number.
@@ -22,6 +33,11 @@ impl Bases {
     /// Forgets the bases noted since `mark`.
     pub fn leave(&mut self, mark: usize) {
         self.inner.truncate(mark);
+    }
+
+    /// The innermost base that the document itself gives.
+    pub fn given(&self) -> Option<&Url> {
+        self.inner.last()
     }
 
     /// The base in force.
@@ -37,6 +53,7 @@ impl Bases {
         };
         if let Ok(url) = joined
             && matches!(url.scheme(), "http" | "https" | "ftp")
+            && is_short(&url)
         {
             self.inner.push(url);
         }
@@ -48,11 +65,15 @@ impl Bases {
         if address.is_empty() || has_scheme(address) {
             return address.to_owned();
         }
-        match self.current().map(|base| base.join(address)) {
-            Some(Ok(url)) => url.into(),
-            _ => address.to_owned(),
-        }
+        let joined = self.current().filter(|_| self.room.get() > 0).and_then(|base| base.join(address).ok());
+        let Some(url) = joined else { return address.to_owned() };
+        self.room.set(self.room.get().saturating_sub(url.as_str().len().saturating_sub(address.len())));
+        url.into()
     }
+}
+
+fn is_short(url: &Url) -> bool {
+    url.as_str().len() <= BASE_BYTES_MAX
 }
 
 /// Whether an address starts with `scheme:`.

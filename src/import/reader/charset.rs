@@ -140,7 +140,7 @@ fn patched_utf8(bytes: &[u8]) -> String {
 }
 
 const fn is_forbidden(byte: u8) -> bool {
-    byte < 0x20 && !matches!(byte, b'\t' | b'\n' | b'\r')
+    byte < 0x20 && !matches!(byte, b'\t' | b'\n' | b'\r') || byte == 0x7F
 }
 
 /// The text without a leading mark and without control characters.

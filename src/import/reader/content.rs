@@ -6,6 +6,7 @@ use base64::Engine;
 use base64::engine::DecodePaddingMode;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 
+use super::super::controls;
 use super::entity;
 use super::html;
 use super::token::{Attribute, Token, Tokenizer};
@@ -87,7 +88,7 @@ impl<'a> Inside<'a> {
     /// The text on one line, with the accident of doubled UTF-8 undone; none when there is none.
     pub fn line(self) -> Option<String> {
         let line = html::one_line(&self.text());
-        (!line.is_empty()).then(|| entity::undo_double_utf8(line))
+        (!line.is_empty()).then(|| mended(line))
     }
 
     /// The inside as HTML: tags without prefixes, CDATA escaped.
@@ -138,8 +139,13 @@ impl<'a> Inside<'a> {
             }
             Kind::Base64 => from_base64(&short.text()).map_or_else(|| html::one_line(&short.text()), |html| html::plain_text(&html)),
         };
-        (!title.is_empty()).then(|| entity::undo_double_utf8(title))
+        (!title.is_empty()).then(|| mended(title))
     }
+}
+
+/// A line with the accident of doubled UTF-8 undone. Control characters may be half of a letter before, so they go after it.
+fn mended(line: String) -> String {
+    controls::without(entity::undo_double_utf8(line))
 }
 
 /// The first `limit` bytes, not inside a character.

@@ -91,12 +91,12 @@ fn number(bytes: &[u8]) -> Option<(usize, [Option<char>; 2])> {
     Some((at, [character(code), None]))
 }
 
-/// The character a number stands for; none for what XML forbids.
+/// The character a number stands for; none for what XML forbids, and for controls.
 fn character(code: u32) -> Option<char> {
     match code {
-        0x80..=0x9F => WINDOWS_1252.get(code as usize - 0x80).copied(),
+        0x80..=0x9F => WINDOWS_1252.get(code as usize - 0x80).copied().filter(|c| !c.is_control()),
         9 | 10 | 13 => char::from_u32(code),
-        0..0x20 | 0xFFFE | 0xFFFF => None,
+        0..0x20 | 0x7F | 0xFFFE | 0xFFFF => None,
         _ => Some(char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER)),
     }
 }

@@ -5,7 +5,7 @@ use chrono::{DateTime, FixedOffset};
 use super::base::Bases;
 use super::content::{Default as Usual, attribute};
 use super::feed_fields::{Ranked, address, is_page, link_address};
-use super::model::{Category, Enclosure, Entry, SourceRef};
+use super::model::{Category, Enclosure, Entry, Picture, SourceRef};
 use super::names::Vocabulary;
 use super::token::Attribute;
 use super::xml::Leaf;
@@ -35,7 +35,7 @@ impl EntryFields {
         fields.link.offer_ranked(2, attribute(attributes, "href").map(|href| bases.resolve(&href)));
         fields.updated.offer_ranked(2, attribute(attributes, "lastmod").and_then(|text| date::parse(&text)));
         fields.entry.language = attribute(attributes, "xml:lang").map(|language| language.into_owned());
-        fields.entry.base = bases.current().map(ToString::to_string);
+        fields.entry.base = bases.given().map(ToString::to_string);
         fields
     }
 
@@ -53,7 +53,8 @@ impl EntryFields {
             (V::Core, "summary") => self.offer_summary(leaf, 5, text),
             (V::Dc, "description") => self.offer_summary(leaf, 4, Usual::Html),
             (V::Itunes, "summary") => self.offer_summary(leaf, 3, Usual::Guess),
-            (V::Media, "description") | (V::Itunes, "subtitle") => self.offer_summary(leaf, 2, Usual::Guess),
+            (V::Media, "description") => self.take_description(leaf),
+            (V::Itunes, "subtitle") => self.offer_summary(leaf, 2, Usual::Guess),
             (V::Content, "encoded") => self.offer_content(leaf, 7, Usual::Html),
             (V::Core, "content") => self.offer_content(leaf, 6, if leaf.format.is_atom() { Usual::Plain } else { Usual::Html }),
             (V::Core, "fullitem") => self.offer_content(leaf, 5, Usual::Html),
@@ -67,6 +68,8 @@ impl EntryFields {
             (V::Core | V::Dc, "language") => self.entry.language = leaf.inside.line().or(self.entry.language.take()),
             (V::Core | V::Itunes, "image") | (V::Media, "thumbnail") => self.image.offer_ranked(picture_rank(leaf), address(leaf)),
             (V::Media, "content") => self.take_media(leaf),
+            // What stood in `link` before somebody counted the readers of it.
+            (V::Other, "origlink") => self.entry.original_link = leaf.inside.line().or(self.entry.original_link.take()),
             _ => {}
         }
     }
@@ -112,7 +115,7 @@ impl EntryFields {
 
     fn note_base(&mut self, leaf: &Leaf<'_, '_>) {
         if attribute(leaf.attributes, "xml:base").is_some() {
-            self.entry.base = leaf.bases.current().map(ToString::to_string);
+            self.entry.base = leaf.bases.given().map(ToString::to_string);
         }
     }
 
@@ -174,9 +177,23 @@ impl EntryFields {
         let Some(url) = attribute(leaf.attributes, "url") else { return };
         let starts = |name: &str, what: &str| attribute(leaf.attributes, name).is_some_and(|value| value.starts_with(what));
         if starts("medium", "image") || starts("type", "image/") {
-            self.image.offer_ranked(2, Some(leaf.bases.resolve(&url)));
+            let url = leaf.bases.resolve(&url);
+            let list = &mut self.entry.pictures;
+            // What stands in a group is one picture in several sizes.
+            if list.is_empty() || !leaf.is_astray && list.len() < MAX_PER_ENTRY {
+                list.push(Picture { url: url.clone(), alt: None });
+            }
+            self.image.offer_ranked(2, Some(url));
         } else {
             self.take_enclosure(leaf);
+        }
+    }
+
+    /// `media:description` describes the picture it stands in, and the entry where that says nothing itself.
+    fn take_description(&mut self, leaf: &Leaf<'_, '_>) {
+        self.offer_summary(leaf, 2, Usual::Guess);
+        if let Some(picture) = self.entry.pictures.last_mut().filter(|picture| leaf.is_astray && picture.alt.is_none()) {
+            picture.alt = leaf.inside.html(leaf.attributes, Usual::Guess).map(|html| html::plain_text(&html));
         }
     }
 

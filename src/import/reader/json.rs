@@ -58,7 +58,6 @@ fn entry(item: Item, bases: &Bases) -> Entry {
         updated: item.date_modified.and_then(|text| date::parse(&text)),
         content: item.content_html.or_else(|| item.content_text.map(|text| entity::escape_lines(&text))),
         summary: item.summary.map(|text| entity::escape(&text)),
-        base: bases.current().map(ToString::to_string),
         categories: item.tags.into_iter().map(|term| Category { term, ..Category::default() }).collect(),
         enclosures: item.attachments.into_iter().filter_map(|attachment| attachment.enclosure(bases)).collect(),
         image: item.image.map(|url| bases.resolve(&url)),

@@ -5,6 +5,7 @@ use std::fmt;
 
 use serde::de::{Deserialize, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
+use super::super::controls;
 use super::base::Bases;
 use super::model::Enclosure;
 use super::{MAX_ENTRIES, MAX_PER_ENTRY};
@@ -221,7 +222,9 @@ impl<'de> Visitor<'de> for TextVisitor {
     ignore_rest!();
 
     fn visit_str<E>(self, value: &str) -> Result<Text, E> {
-        Ok(Text((!value.trim().is_empty()).then(|| value.trim().to_owned())))
+        // XML cannot hold control characters; JSON can (`\u0000`), and a NUL would come back from the store as another text.
+        let value = controls::without(value.trim().to_owned());
+        Ok(Text(Some(value).filter(|value| !value.is_empty())))
     }
 
     fn visit_u64<E>(self, value: u64) -> Result<Text, E> {

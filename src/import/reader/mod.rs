@@ -25,7 +25,7 @@ use url::Url;
 
 pub use date::parse as parse_date;
 pub use html::plain_text;
-pub use model::{Category, Enclosure, Entry, Feed, Format, Person, SourceRef};
+pub use model::{Category, Enclosure, Entry, Feed, Format, Person, Picture, SourceRef};
 
 /// Deepest nesting of elements that is read: real feeds stay below 20, bombs do not.
 pub const MAX_DEPTH: usize = 64;
@@ -35,6 +35,11 @@ pub const MAX_ATTRIBUTES: usize = 256;
 pub const MAX_ENTRIES: usize = 20_000;
 /// Most authors, categories or enclosures one entry may bring; the rest is left out.
 pub const MAX_PER_ENTRY: usize = 64;
+
+/// A longer base is none: each entry and each relative address in it would repeat it.
+pub const BASE_BYTES_MAX: usize = 2048;
+/// Most bytes of what a feed says about itself and each of its articles repeats: a title is cut off there, an address, a name or a language is none.
+const FEED_VALUE_BYTES_MAX: usize = 4096;
 
 /// Why a document is no feed that can be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -61,5 +66,18 @@ pub fn read(bytes: &[u8], content_type: Option<&str>, base: Option<&Url>) -> Res
     if start.is_empty() {
         return Err(ReadError::Empty);
     }
-    if start.starts_with('{') { json::read(start, base) } else { xml::read(&text, base) }
+    let feed = if start.starts_with('{') { json::read(start, base) } else { xml::read(&text, base) };
+    feed.map(bounded)
+}
+
+/// A feed whose own values are short: every article of it is shown with its title, home, language and author.
+fn bounded(mut feed: Feed) -> Feed {
+    let is_short = |value: &String| value.len() <= FEED_VALUE_BYTES_MAX;
+    if let Some(title) = &mut feed.title {
+        title.truncate(title.floor_char_boundary(FEED_VALUE_BYTES_MAX));
+    }
+    let all = [&mut feed.link, &mut feed.language, &mut feed.id, &mut feed.icon, &mut feed.hub, &mut feed.self_link];
+    all.into_iter().for_each(|value| *value = value.take().filter(is_short));
+    feed.author = feed.author.filter(|author| [&author.name, &author.email, &author.url].into_iter().flatten().all(is_short));
+    feed
 }

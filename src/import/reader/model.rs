@@ -140,7 +140,10 @@ pub struct Entry {
     pub content: Option<String>,
     /// The short text: HTML as given, not sanitised. RSS has many feeds whose full text stands here.
     pub summary: Option<String>,
-    /// What relative addresses inside `content` and `summary` are relative to.
+    /// Where the page was before a service that counts readers put its own address into `link`.
+    pub original_link: Option<String>,
+    /// What relative addresses inside `content` and `summary` are relative to, where the document says so. Where it does not, they were written for the
+    /// page of the entry; the addresses in the other fields are relative to the document.
     pub base: Option<String>,
     /// Categories, tags, subjects, keywords.
     pub categories: Vec<Category>,
@@ -148,6 +151,8 @@ pub struct Entry {
     pub enclosures: Vec<Enclosure>,
     /// A picture that stands for the entry.
     pub image: Option<String>,
+    /// Pictures that belong to the entry, with what they show.
+    pub pictures: Vec<Picture>,
     /// The feed the entry was taken from.
     pub source: Option<SourceRef>,
     /// Language tag, where the entry names its own.
@@ -198,6 +203,15 @@ pub struct Enclosure {
     pub kind: Option<String>,
     /// Size in bytes, when it is a number.
     pub length: Option<u64>,
+}
+
+/// A picture.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Picture {
+    /// Address.
+    pub url: String,
+    /// What it shows, as plain text.
+    pub alt: Option<String>,
 }
 
 /// The feed an entry was first published in.

@@ -371,6 +371,7 @@ fn role(vocabulary: Vocabulary, name: &str, place: Place) -> Role {
         (V::Dc, "description") | (V::Itunes, "summary" | "subtitle" | "owner") | (V::Media, "description") => Role::Whole,
         (V::DcTerms, "issued" | "created" | "modified") => Role::Line,
         (V::Itunes, "author" | "keywords" | "image" | "title") | (V::Media, "title" | "thumbnail" | "keywords" | "category") => Role::Line,
+        (V::Other, "origlink") => Role::Line,
         _ => Role::Opens(Place::Stranger),
     }
 }

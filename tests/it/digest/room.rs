@@ -43,6 +43,7 @@ pub fn own(name: &str, n: i64) -> Article {
         tags: Vec::new(),
         language: None,
         image: None,
+        attachments: Vec::new(),
         aliases: Vec::new(),
         assets: Vec::new(),
         mail: MailOptions::default(),
@@ -58,7 +59,14 @@ pub fn of(source: &str, name: &str, n: i64) -> Article {
         id: ArticleId(format!("{source}/{name}")),
         path: String::new(),
         url: format!("{home}{name}"),
-        origin: Some(Origin { source: source.to_owned(), title: format!("The {source}"), url: home, feed: None, also: Vec::new(), seen_at: None }),
+        origin: Some(Origin {
+            source: source.to_owned(),
+            title: format!("The {source}"),
+            url: home,
+            feed: None,
+            also: Vec::new(),
+            seen_at: None,
+        }),
         ..own(name, n)
     }
 }

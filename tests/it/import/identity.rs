@@ -40,7 +40,7 @@ fn link(link: &str) -> Option<Url> {
     Some(Url::parse(link).unwrap())
 }
 
-/// What the store does: numbers for new entries, keys stay with whoever had them first.
+/// What the store does: numbers for new entries; keys stay with whoever had them first, and a page with its title goes to whoever has it now.
 #[derive(Default)]
 struct Shelf {
     known: HashMap<String, i64>,
@@ -58,21 +58,25 @@ impl Shelf {
     /// What a fetch finds, and keeps: for each entry its number; those that are new have the highest.
     fn fetch(&mut self, items: &[Item]) -> Vec<i64> {
         let all = keys_of(items);
-        let found = matches(&all, |key| self.known.get(key).copied());
-        let mut numbers: Vec<i64> = Vec::new();
-        for (keys, found) in all.iter().zip(&found) {
-            let number = match found {
-                Match::Known(number) => *number,
-                Match::Twin(first) => numbers[*first],
-                Match::New => {
-                    self.count += 1;
-                    self.count
-                }
-            };
-            for key in &keys.known_by {
-                self.known.entry(key.clone()).or_insert(number);
+        let found = matches(&all, |key| self.known.get(key).copied(), |_| false);
+        let number = |found: &Match| match found {
+            Match::Known(number) => *number,
+            Match::Twin(_) => 0,
+            Match::New => {
+                self.count += 1;
+                self.count
             }
-            numbers.push(number);
+        };
+        let numbers: Vec<i64> = found.iter().map(number).collect();
+        let of = |found: &Match, number: i64| if let Match::Twin(first) = found { numbers[*first] } else { number };
+        let numbers: Vec<i64> = found.iter().zip(&numbers).map(|(found, number)| of(found, *number)).collect();
+        for (keys, number) in all.iter().zip(&numbers) {
+            for key in &keys.known_by {
+                let kept = self.known.entry(key.clone()).or_insert(*number);
+                if key.starts_with("page ") {
+                    *kept = *number;
+                }
+            }
         }
         numbers
     }
@@ -280,6 +284,82 @@ fn what_stands_in_a_feed_twice_is_one_article() {
     assert_eq!(shelf.fetch(&[short.clone(), short]), [4, 4]);
     let again = Item { guid: Some("urn:again".to_owned()), link: link("https://mirror.example.com/5"), ..item(5) };
     assert_eq!(shelf.fetch(&[item(5), again]), [5, 5], "under two addresses, with one title and one text");
+}
+
+#[test]
+fn a_re_post_is_no_news_above_the_first_one_and_below_it() {
+    let again = Item { guid: Some("urn:again".to_owned()), link: link("https://mirror.example.com/5"), ..item(5) };
+    assert_eq!(Shelf::of(&[item(5), item(6)]).fetch(&[item(5), again.clone(), item(6)]), [1, 1, 2], "below");
+    let mut shelf = Shelf::of(&[item(5), item(6)]);
+    assert_eq!(shelf.fetch(&[again.clone(), item(5), item(6)]), [1, 1, 2], "above");
+    let edited = Item { text: format!("{} And one more sentence.", item(5).text), ..again };
+    assert_eq!(shelf.fetch(&[edited, item(6)]), [1, 2], "it is known by its own guid from then on");
+}
+
+/// What a feed shows that has one thing a day, always under one title and one address.
+fn daily(day: usize) -> Item {
+    Item {
+        guid: Some(format!("day-{day}")),
+        link: link("https://example.org/table"),
+        title: "Table of tides".to_owned(),
+        text: text(100 + day),
+    }
+}
+
+#[test]
+fn what_stands_under_one_title_and_address_every_day_is_new_every_day() {
+    let mut shelf = Shelf::of(&[daily(1)]);
+    assert_eq!(shelf.fetch(&[daily(2)]), [2]);
+    assert_eq!(shelf.fetch(&[daily(2)]), [2]);
+    assert_eq!(shelf.fetch(&[daily(3)]), [3]);
+    let edited = Item { text: format!("{} And one more sentence.", daily(3).text), ..daily(3) };
+    assert_eq!(shelf.fetch(&[edited]), [3], "it is edited");
+    assert_eq!(shelf.fetch(&[daily(1)]), [1], "yesterday's comes back");
+    assert_eq!(shelf.fetch(&[daily(4), daily(3)]), [4, 3], "two at once");
+    assert_eq!(shelf.fetch(&[daily(5)]), [5]);
+
+    let short = |day: usize| Item { text: format!("High water at {day} o'clock."), ..daily(day) };
+    let mut shelf = Shelf::of(&[short(1)]);
+    assert_eq!((shelf.fetch(&[short(2)]), shelf.fetch(&[short(3)])), (vec![2], vec![3]), "with few words");
+    let mut shelf = Shelf::of(&[daily(1), item(1), item(2)]);
+    assert_eq!(shelf.fetch(&[daily(2), item(1), item(2)]), [4, 2, 3], "among others");
+    assert_eq!(shelf.fetch(&[daily(3), item(3), item(1)]), [5, 6, 2]);
+}
+
+#[test]
+fn what_was_edited_and_got_another_guid_is_known_where_something_tells_it() {
+    let edited = |guid: &str| Item { guid: Some(guid.to_owned()), text: format!("{} And one more sentence.", text(1)), ..item(1) };
+    assert_eq!(
+        Shelf::of(&[item(1), item(2)]).fetch(&[edited("https://example.org/posts/1#3"), item(2)]),
+        [1, 2],
+        "a mark that counts edits"
+    );
+    let renamed = Item { guid: Some("urn:2".to_owned()), ..item(2) };
+    assert_eq!(Shelf::of(&[item(1), item(2)]).fetch(&[edited("urn:1"), renamed]), [1, 2], "all have other guids");
+    let same_text = Item { guid: Some("urn:1".to_owned()), ..item(1) };
+    assert_eq!(Shelf::of(&[item(1), item(2)]).fetch(&[same_text, item(2)]), [1, 2], "the text is the same");
+    let shelf = Shelf::of(&[item(1), item(2)]);
+    let keys = keys_of(&[edited("urn:1"), item(2)]);
+    let found = |is_old: bool| matches(&keys, |key| shelf.known.get(key).copied(), |_| is_old);
+    assert_eq!(found(true), [Match::Known(1), Match::Known(2)], "its date says that it is old");
+    assert_eq!(found(false), [Match::New, Match::Known(2)], "nothing does");
+}
+
+#[test]
+fn keys_are_short_however_long_guids_and_links_are() {
+    let long = |number: usize| Item {
+        guid: Some(format!("{}{number}", "guid".repeat(2_000))),
+        link: link(&format!("https://example.org/{}{number}", "deep/".repeat(2_000))),
+        ..item(number)
+    };
+    for keys in keys_of(&[long(1), long(2), item(3)]) {
+        assert!(keys.known_by.len() >= 4 && keys.known_by.iter().all(|key| key.len() <= 410), "{keys:?}");
+    }
+    let mut shelf = Shelf::of(&[long(1), long(2)]);
+    let edited = |item: Item| Item { title: "Other".to_owned(), text: "Other.".to_owned(), ..item };
+    assert_eq!(shelf.fetch(&[edited(Item { link: None, ..long(2) }), long(3), Item { guid: None, ..edited(long(1)) }]), [2, 3, 1]);
+    let short = keys_of(&[item(3)]).remove(0).known_by;
+    assert!(short.contains(&"guid //example.org?p=3".to_owned()) && short.contains(&"link example.org/posts/3".to_owned()), "{short:?}");
 }
 
 #[test]

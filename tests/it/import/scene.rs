@@ -67,6 +67,11 @@ impl Scene {
         }
     }
 
+    /// Somebody changes the store.
+    pub async fn by_hand(&self, sql: &'static str) {
+        self.place.by_hand(sql).await;
+    }
+
     /// The present instant.
     pub fn now(&self) -> Timestamp {
         self.clock.now()
@@ -80,6 +85,11 @@ impl Scene {
     /// It is `at`, unless it is later.
     pub fn pass_until(&self, at: Timestamp) {
         self.now.fetch_max(at.0, Ordering::Relaxed);
+    }
+
+    /// The clock was wrong, and is set back.
+    pub fn set_back(&self, at: Timestamp) {
+        self.now.store(at.0, Ordering::Relaxed);
     }
 
     /// Asks all Sources that are due.

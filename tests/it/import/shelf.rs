@@ -27,16 +27,19 @@ tags = ["boats"]
 id = "all"
 lists = ["weekly"]
 schedule = "0 0 9 * * Mon"
+subject = "News"
 limit = 20
 [[digest]]
 id = "quay"
 lists = ["weekly"]
 schedule = "0 0 9 * * Mon"
+subject = "News"
 sources = ["quay"]
 [[digest]]
 id = "boats"
 lists = ["weekly"]
 schedule = "0 0 9 * * Mon"
+subject = "News"
 tags = ["boats"]
 "#;
 

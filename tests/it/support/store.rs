@@ -4,6 +4,8 @@
 use postrider::config::{PostgresUrl, StoreUrl};
 use postrider::model::Timestamp;
 use postrider::store::Store;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
+use sqlx::{Connection as _, PgConnection};
 use tempfile::TempDir;
 
 use super::postgres::Postgres;
@@ -30,6 +32,22 @@ impl Place {
         match &self.url {
             StoreUrl::Sqlite(file) => Some(file),
             StoreUrl::Postgres(_) => None,
+        }
+    }
+
+    /// Changes it as no program of ours does.
+    pub async fn by_hand(&self, sql: &'static str) {
+        match &self.url {
+            StoreUrl::Sqlite(file) => {
+                let mut store = SqliteConnection::connect_with(&SqliteConnectOptions::new().filename(file)).await.unwrap();
+                sqlx::query(sql).execute(&mut store).await.unwrap();
+            }
+            StoreUrl::Postgres(url) => {
+                let mut address = url.address().clone();
+                address.set_password(url.password()).unwrap();
+                let mut store = PgConnection::connect(address.as_str()).await.unwrap();
+                sqlx::query(sql).execute(&mut store).await.unwrap();
+            }
         }
     }
 

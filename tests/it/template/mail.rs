@@ -192,6 +192,15 @@ fn plain_text_keeps_its_columns_and_wastes_no_lines() {
     let wide: Vec<_> =
         lines.iter().filter(|line| unicode_width::UnicodeWidthStr::width(**line) > 72 && !line.starts_with("https:")).collect();
     assert!(wide.is_empty(), "{wide:?}");
+    let many = FrozenArticle {
+        authors: vec!["Ann Example of the Pilots’ Gazette".into(), "Bo Example of the Lighthouse and Sons".into()],
+        ..article(0)
+    };
+    let text = render("email/digest.txt", &context(&[many], None, false));
+    assert!(
+        text.contains("\nAnn Example of the Pilots’ Gazette, Bo Example of the Lighthouse and\nSons · "),
+        "a long byline is wrapped: {text}"
+    );
     insta::assert_snapshot!("digest_text", render("email/digest.txt", &context(&articles(4), Some("Ada"), true)));
     insta::assert_snapshot!("letter_text", render("email/letter.txt", &context(&letter(), None, false)));
 }
@@ -232,7 +241,14 @@ fn headings_stand_over_their_articles_and_corrections_at_the_end() {
 #[test]
 fn every_article_names_its_source_and_leads_to_it() {
     let named = FrozenArticle { origin: article(3).origin, authors: vec!["Pilots’ Gazette".into()], ..article(0) };
-    let hostile = Origin { source: "pilots".into(), title: "<b>\"&".into(), url: "javascript:alert(1)".into(), feed: None, also: Vec::new(), seen_at: None };
+    let hostile = Origin {
+        source: "pilots".into(),
+        title: "<b>\"&".into(),
+        url: "javascript:alert(1)".into(),
+        feed: None,
+        also: Vec::new(),
+        seen_at: None,
+    };
     let articles = [article(3), FrozenArticle { origin: Some(hostile), ..article(0) }, named];
     let html = render("email/digest.html", &context(&articles, None, false));
     assert_eq!(html.matches(r#"<a class="from" href="https://pilots.example.org/">Pilots’ Gazette</a> ·"#).count(), 2, "{html}");
