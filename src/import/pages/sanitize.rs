@@ -209,12 +209,17 @@ fn build(profile: Profile) -> Builder<'static> {
         .url_relative(UrlRelative::Deny)
         .link_rel((profile == Profile::Archive).then_some("noopener noreferrer"))
         .strip_comments(true)
-        // What looks like markup in a description is text: it is written with references.
         .attribute_filter(|_, attribute, value| match attribute {
             "class" => language_class(value).map(Cow::from),
+            // Markup has no business in a description; some reader down the line may forget to escape it.
+            "title" | "alt" if holds_markup(value) => None,
             _ => Some(Cow::from(value)),
         });
     builder
+}
+
+fn holds_markup(value: &str) -> bool {
+    value.match_indices('<').any(|(at, _)| value[at + 1..].starts_with(|c: char| c.is_ascii_alphabetic() || matches!(c, '/' | '!' | '?')))
 }
 
 /// The class that names the language of code; no other class stays.
