@@ -44,6 +44,7 @@ impl Importer {
 
     /// Asks all Sources that are due now. How many were.
     pub async fn ask_due(&self, stop: &CancellationToken) -> Result<usize> {
+        self.put_right().await?;
         let (mut running, mut asked, mut result) = (JoinSet::new(), 0, Ok(()));
         let places = Arc::new(Semaphore::new(HOSTS_MAX));
         loop {
@@ -171,7 +172,6 @@ impl Importer {
 
     /// Takes what is due. A look writes nothing when there is nothing: most find nothing.
     async fn claim(&self, most: usize) -> Result<Vec<Lent>> {
-        self.put_right().await?;
         let most = u32::try_from(most).unwrap_or(1);
         loop {
             let now = self.clock.now();
