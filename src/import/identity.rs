@@ -26,8 +26,9 @@ use crate::model::page_key;
 const TEXT_CHARS_MIN: usize = 60;
 /// One as long as this may be told by itself, without its title; where there is no link either, a shorter one must do.
 const TEXT_CHARS_ALONE: usize = 200;
-/// The kinds of keys, the strongest first. "whole" stands for "text" where there is little text.
-const KINDS: [&str; 8] = [PAGE, GUID, TEXT, "whole ", "moved ", PLACE, WORDS, LINK];
+/// The kinds of keys, the strongest first. "whole" stands for "text" where there is little text. The guid has two turns: one where the text does not say
+/// that it is another's, and one for what is left when the texts were heard.
+const KINDS: [&str; 9] = [PAGE, GUID, TEXT, GUID, "whole ", "moved ", PLACE, WORDS, LINK];
 const PAGE: &str = "page ";
 const GUID: &str = "guid ";
 const TEXT: &str = "text ";
@@ -150,14 +151,18 @@ pub fn matches(entries: &[Keys], known: impl Fn(&str) -> Option<i64>, is_old: im
     let mut found = vec![Match::New; entries.len()];
     let mut taken: HashSet<i64> = HashSet::new();
     let is_renamed = is_renamed(entries, &known);
-    for kind in KINDS {
+    for (turn, kind) in KINDS.into_iter().enumerate() {
+        let is_before_text = KINDS[turn..].contains(&TEXT);
         for (at, keys) in entries.iter().enumerate() {
             let counts = found[at] == Match::New && (!WEAK.contains(&kind) || keys.of(GUID).is_none());
             let Some(number) = keys.of(kind).filter(|_| counts).and_then(&known) else { continue };
-            if kind == PAGE && (is_of_another(keys, number, &known) || !is_renamed && !is_old(at) && is_another(keys, number, &known)) {
-                continue;
-            }
-            if taken.insert(number) {
+            let is_doubted = match kind {
+                PAGE => is_of_another(keys, number, &known) || !is_renamed && !is_old(at) && is_another(keys, number, &known),
+                // A guid that went over to another entry while its own has none left.
+                GUID => is_before_text && keys.of(TEXT).and_then(&known).is_some_and(|by_text| by_text != number),
+                _ => false,
+            };
+            if !is_doubted && taken.insert(number) {
                 found[at] = Match::Known(number);
             }
         }

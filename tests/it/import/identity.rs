@@ -422,6 +422,19 @@ fn two_that_share_a_guid_are_still_told_apart_when_one_is_left() {
     assert_eq!(shelf.fetch(&[one]), [1]);
 }
 
+#[test]
+fn a_guid_that_went_over_to_another_entry_takes_none_with_it() {
+    let bare = |number: usize| Item { link: None, ..item(number) };
+    let taken = Item { guid: bare(2).guid, ..bare(1) };
+    let left = Item { guid: None, ..bare(2) };
+    assert_eq!(Shelf::of(&[bare(1), bare(2)]).fetch(&[taken.clone(), left.clone()]), [1, 2]);
+    assert_eq!(Shelf::of(&[bare(1), bare(2)]).fetch(&[left, taken.clone()]), [2, 1], "in the other order");
+    let corrected = Item { text: text(1), title: item(1).title, ..bare(2) };
+    assert_eq!(Shelf::of(&[bare(1), bare(2)]).fetch(&[bare(1), corrected]), [1, 2], "where the text is another's as well, the guid is all there is");
+    let edited = Item { text: text(9), ..bare(2) };
+    assert_eq!(Shelf::of(&[bare(1), bare(2)]).fetch(&[bare(1), edited]), [1, 2], "the guid of what was edited is believed");
+}
+
 const LAST: Timestamp = Timestamp::from_secs(1_795_435_200);
 
 /// A feed in one line, a sign for each entry from the first: a letter is one that is known; `?` is new and says nothing of when it is from; `-` is new and
