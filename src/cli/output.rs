@@ -45,6 +45,15 @@ impl Output {
         }
     }
 
+    /// What failed, in words: as a result is told, and to standard error where nothing else is said. Whoever asked for quiet must hear of it all the same.
+    pub fn failed(&self, text: impl AsRef<str>) {
+        if self.json || self.quiet {
+            let _ = writeln!(std::io::stderr().lock(), "{}", shown(text.as_ref()));
+        } else {
+            self.line(text);
+        }
+    }
+
     /// Progress and advice.
     pub fn note(&self, text: impl AsRef<str>) {
         if !self.quiet {

@@ -53,10 +53,11 @@ async fn list(context: &Context, app: &App) -> Result<Exit, Failure> {
         return Ok(Exit::Done);
     }
     let (site, now) = (&app.config.site, app.clock.now());
-    let mut lines = vec![["source", "kept", "held", "last fetch", "next fetch", "status"].map(str::to_owned).to_vec()];
+    let brief = |at: Option<i64>| overview::brief(site, at, now);
+    let mut lines = vec![["source", "kept", "held", "left out", "last", "next", "status"].map(str::to_owned).to_vec()];
     for (row, items) in &all {
-        let (last, next) = (short(site, row.fetched_at), overview::next(site, row, now)?);
-        lines.push(vec![row.id.clone(), number(items.kept), number(items.held), last, next, status(row)?]);
+        let [kept, held, left_out] = [items.kept, items.held, items.dropped].map(number);
+        lines.push(vec![row.id.clone(), kept, held, left_out, brief(row.fetched_at), overview::next(row, now, brief)?, status(row)?]);
     }
     context.out.line(table(&lines));
     Ok(Exit::Done)
@@ -109,8 +110,11 @@ async fn show(context: &Context, app: &App, id: &str) -> Result<Exit, Failure> {
     }
     out.line(format!("status      {}", status(&row)?));
     out.line(format!("last fetch  {}", short(site, row.fetched_at)));
-    out.line(format!("next fetch  {}", overview::next(site, &row, app.clock.now())?));
+    out.line(format!("next fetch  {}", overview::next(&row, app.clock.now(), |at| short(site, at))?));
     out.line(format!("items       {}", items.words()));
+    if items.held > 0 {
+        out.line(format!("            what is held waits for: postrider sources approve {id} [--no-mail | --drop]"));
+    }
     if !left.is_empty() {
         out.line("\nnot taken up:");
         let cut = |text: &str| text.chars().take(TITLE_CHARS).collect::<String>();
@@ -146,8 +150,10 @@ async fn fetch(context: &Context, app: &App, ids: &[String]) -> Result<Exit, Fai
     let (mut told, mut asking) = (Vec::new(), importer.ask_these(rows));
     while let Some(one) = asking.recv().await {
         let one = one?;
-        if !context.out.json {
-            context.out.say(one.words());
+        match (one.asked.failed, context.out.json) {
+            (true, false) => context.out.failed(one.words()),
+            (false, false) => context.out.say(one.words()),
+            (_, true) => {}
         }
         told.push(one);
     }
@@ -187,6 +193,10 @@ async fn approve(context: &Context, app: &App, id: &str, no_mail: bool, drop: bo
 async fn set(context: &Context, app: &App, id: &str, state: SourceState) -> Result<Exit, Failure> {
     one(app, id).await?;
     app.store.set_source(id, state).await?;
+    if context.out.json {
+        context.out.data(&serde_json::json!({"source": id, "state": state.word()}));
+        return Ok(Exit::Done);
+    }
     context.out.say(match state {
         SourceState::Paused => format!("{id} is not asked until: postrider sources resume {id}"),
         _ => format!("{id} is asked in its turn"),

@@ -13,6 +13,9 @@ use crate::store::imported::{ImportState, Imported, Taken};
 use crate::store::sources::{SourceRow, SourceState};
 use crate::store::{Result, Store};
 
+/// Nearer than half a day, a time of day is of one day only.
+const NEAR_MICROS: u64 = 12 * 3_600 * 1_000_000;
+
 /// How many entries of a Source stand how.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Items {
@@ -95,11 +98,17 @@ pub fn short(site: &Site, at: Option<i64>) -> String {
     at.map_or_else(|| "-".to_owned(), |at| Timestamp(at).in_zone(site.timezone).format("%d %b %H:%M").to_string())
 }
 
-/// When a Source is asked next.
-pub fn next(site: &Site, row: &SourceRow, now: Timestamp) -> Result<String> {
+/// A moment in the site's zone in a word: the time of day when no other day's could be meant, else the day.
+pub fn brief(site: &Site, at: Option<i64>, now: Timestamp) -> String {
+    let format = |at: i64| if at.abs_diff(now.0) < NEAR_MICROS { "%H:%M" } else { "%d %b" };
+    at.map_or_else(|| "-".to_owned(), |at| Timestamp(at).in_zone(site.timezone).format(format(at)).to_string())
+}
+
+/// When a Source is asked next, with the moment as `shown` writes it.
+pub fn next(row: &SourceRow, now: Timestamp, shown: impl Fn(Option<i64>) -> String) -> Result<String> {
     Ok(match row.standing()? {
         SourceState::Active if row.next_at <= now.0 => "now".to_owned(),
-        SourceState::Active => short(site, Some(row.next_at)),
+        SourceState::Active => shown(Some(row.next_at)),
         SourceState::Paused | SourceState::Gone => "-".to_owned(),
     })
 }

@@ -156,7 +156,7 @@ fn shown(state: &State, row: SourceRow, items: Items) -> anyhow::Result<Shown> {
         look,
         is_active: standing == SourceState::Active,
         last: overview::short(site, row.fetched_at),
-        next: overview::next(site, &row, now)?,
+        next: overview::next(&row, now, |at| overview::short(site, at))?,
         items,
         id: row.id,
         url: row.url,

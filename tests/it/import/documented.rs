@@ -62,6 +62,7 @@ fn story() -> Vec<(&'static str, Value)> {
     let list = json(&["sources", "list"], 0);
     let show = json(&["sources", "show", "the-lighthouse"], 0);
     let approve = json(&["sources", "approve", "the-lighthouse", "--no-mail"], 0);
+    let pause = json(&["sources", "pause", "the-lighthouse"], 0);
     let read = json(&["sources", "read", &at("podcast.xml")], 0);
     let import = json(&["sources", "import", "list.opml"], 1);
     let dry_run = json(&["import", &at("page.html"), "--dry-run"], 0);
@@ -73,6 +74,7 @@ fn story() -> Vec<(&'static str, Value)> {
         ("postrider sources add URL --json", add),
         ("postrider sources fetch --json", fetch),
         ("postrider sources approve ID --json", approve),
+        ("postrider sources pause ID --json", pause),
         ("postrider sources read URL --json", read),
         ("postrider sources import FILE --json", import),
         ("postrider import URL --dry-run --json", dry_run),

@@ -7,6 +7,7 @@
 //! Left out is what nobody can tell, because nothing that was known is left of the entry:
 //! - in a feed without links, a text that is edited while there are no guids (its title alone is no sign: many a column has one title every week);
 //! - guids that entries get which stood in the feed without any at first, in the very fetch in which the title is edited or the site moves;
+//! - a text that is edited right after a fetch in which the site moved and the entry's own guid, which moved with it, was not to be seen;
 //! - a storm of entries without dates with news among them; a storm of all entries but one, without dates or with late ones, in a feed that was put in
 //!   another order by the fetch before. A storm whose dates are new as well looks like news in every way.
 
@@ -187,6 +188,8 @@ struct Site {
     is_partial: bool,
     /// The last fetch showed everything in another order.
     is_mixed: bool,
+    /// The site moved, and the last fetch did not show the new guid of every entry.
+    is_hidden: bool,
     log: Vec<String>,
 }
 
@@ -206,6 +209,7 @@ impl Site {
             trackers: 0,
             is_partial: false,
             is_mixed: false,
+            is_hidden: false,
         };
         for back in (0..6).rev() {
             site.post(Timestamp::from_secs(START.secs() - (back + 1) * 30 * 3_600));
@@ -241,7 +245,12 @@ impl Site {
         if self.is_mixed && changes == [Change::StormButOne] {
             changes = vec![Change::Storm];
         }
+        if self.is_hidden && changes == [Change::Text] {
+            changes = vec![Change::Nothing];
+        }
         self.is_mixed = changes.contains(&Change::Reordered);
+        self.is_hidden =
+            changes.contains(&Change::Host) && changes.iter().any(|change| matches!(change, Change::SameGuid | Change::NoGuid));
         let is_storm = changes.iter().any(|change| matches!(change, Change::Storm | Change::StormButOne));
         let new = if is_storm && !self.style.has_dates { 0 } else { self.dice.one(&[0, 1, 1, 2]) };
         for n in 0..new {
