@@ -430,7 +430,11 @@ fn a_guid_that_went_over_to_another_entry_takes_none_with_it() {
     assert_eq!(Shelf::of(&[bare(1), bare(2)]).fetch(&[taken.clone(), left.clone()]), [1, 2]);
     assert_eq!(Shelf::of(&[bare(1), bare(2)]).fetch(&[left, taken.clone()]), [2, 1], "in the other order");
     let corrected = Item { text: text(1), title: item(1).title, ..bare(2) };
-    assert_eq!(Shelf::of(&[bare(1), bare(2)]).fetch(&[bare(1), corrected]), [1, 2], "where the text is another's as well, the guid is all there is");
+    assert_eq!(
+        Shelf::of(&[bare(1), bare(2)]).fetch(&[bare(1), corrected]),
+        [1, 2],
+        "where the text is another's as well, the guid is all there is"
+    );
     let edited = Item { text: text(9), ..bare(2) };
     assert_eq!(Shelf::of(&[bare(1), bare(2)]).fetch(&[bare(1), edited]), [1, 2], "the guid of what was edited is believed");
 }
