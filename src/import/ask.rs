@@ -237,8 +237,9 @@ fn sent(kept: &str) -> Option<HeaderValue> {
     HeaderValue::from_bytes(&bytes?).ok()
 }
 
+/// Its validators are not kept, nor do they take the place of older ones: "unchanged" would make a success of what failed, and hide it.
 fn failed(asked: Asked, wishes: Wishes, said: String) -> Answer {
-    Answer { asked: Asked { failed: true, said, ..asked }, wishes, brought: Brought::Nothing }
+    Answer { asked: Asked { failed: true, said, etag: None, last_modified: None, ..asked }, wishes, brought: Brought::Nothing }
 }
 
 fn refusal(status: u16) -> String {

@@ -6,6 +6,7 @@ use chrono::{DateTime, Datelike as _, NaiveDateTime, Timelike as _};
 
 use super::reader::Feed;
 use crate::model::Timestamp;
+use crate::model::source::EVERY_MAX;
 use crate::store::sources::Asked;
 
 /// However long a Source would have us wait, it is asked once a day.
@@ -14,8 +15,6 @@ pub const WAIT_MAX: Duration = Duration::from_secs(24 * 3_600);
 const JITTER: f64 = 0.1;
 /// Failures in a row after which waiting grows no more: two to the sixth of the usual time.
 const DOUBLINGS_MAX: u32 = 6;
-/// No configuration makes a Source wait longer.
-const EVERY_MAX: Duration = Duration::from_secs(365 * 24 * 3_600);
 /// What follows "skip" ends with an hour. Sources spread over so much of the next one.
 const SPREAD: Duration = Duration::from_secs(600);
 
@@ -83,9 +82,9 @@ impl Wishes {
     }
 }
 
-/// The longest that a Source waits which is asked `every` so often: one that would be asked only after that was put off by a wrong clock.
-pub fn wait_max(every: Duration) -> Duration {
-    let wait = every.min(EVERY_MAX).max(WAIT_MAX);
+/// The longest that a Source waits: one that would be asked only after that was put off by a wrong clock.
+pub fn wait_max() -> Duration {
+    let wait = EVERY_MAX.max(WAIT_MAX);
     wait + wait.mul_f64(JITTER) + SKIPPED_MAX + SPREAD
 }
 
@@ -130,7 +129,7 @@ pub fn after_answer(every: Duration, wishes: &Wishes, roll: f64, now: Timestamp)
 /// When a Source that failed so many times in a row is asked again.
 pub fn after_failure(every: Duration, wishes: &Wishes, failures: u32, roll: f64, now: Timestamp) -> Timestamp {
     let doubled = every.saturating_mul(2_u32.saturating_pow(failures.saturating_sub(1).min(DOUBLINGS_MAX)));
-    after(doubled.min(WAIT_MAX.max(every)), wishes, roll, now)
+    after(doubled.min(WAIT_MAX), wishes, roll, now)
 }
 
 /// Never sooner than `wait`, nor than the longest of what is wished, up to a day; then out of the hours and days a feed asks to be spared.

@@ -1,12 +1,12 @@
 //! What Sources brought, as Articles. What several of them have is one Article, of the one that had it first.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::Stored;
 use crate::config::Config;
 use crate::model::source::Source;
 use crate::model::{Article, ArticleId};
-use crate::store::imported::{ImportState, Imported};
+use crate::store::imported::{ImportState, Imported, Sameness};
 use crate::store::sources::SourceRow;
 use crate::store::{Result, Store};
 
@@ -31,11 +31,12 @@ pub async fn articles(config: &Config, store: &Store) -> Result<Vec<Article>> {
     let rows: HashMap<String, SourceRow> = store.sources().await?.into_iter().map(|row| (row.id.clone(), row)).collect();
     let sources: HashMap<&str, (&Source, &SourceRow)> =
         config.sources.iter().filter_map(|source| Some((source.id.as_str(), (source, rows.get(&source.id)?)))).collect();
-    let entries = entries(store, sources.len().max(1)).await?;
+    let mut entries = entries(store, sources.len().max(1)).await?;
+    add_firsts(store, &mut entries).await?;
     Ok(works(&entries).into_iter().rev().filter_map(|work| work.article(&sources, config)).collect())
 }
 
-/// By number: all that is news, and of the rest as many of each Source as there is room for.
+/// By number: all that is news, and of the rest as many of each Source as there is room for, the newest.
 async fn entries(store: &Store, sources: usize) -> Result<BTreeMap<i64, Imported>> {
     let mut entries = BTreeMap::new();
     for is_news in [true, false] {
@@ -59,6 +60,34 @@ async fn entries(store: &Store, sources: usize) -> Result<BTreeMap<i64, Imported
         }
     }
     Ok(entries)
+}
+
+/// Adds what news is the same as and that is too old to be at hand. Where that was news itself it was mailed in its time, and is not mailed again.
+async fn add_firsts(store: &Store, entries: &mut BTreeMap<i64, Imported>) -> Result<()> {
+    let lone = without_first(entries);
+    let keys = |key: fn(&Imported) -> &Option<String>| -> Vec<&str> { lone.iter().filter_map(|entry| key(entry).as_deref()).collect() };
+    let pages = store.firsts(Sameness::Page, &keys(|entry| &entry.canonical)).await?;
+    let texts = store.firsts(Sameness::Text, &keys(|entry| &entry.content)).await?;
+    let first = |entry: &&Imported| {
+        let by_page = entry.canonical.as_ref().and_then(|key| pages.get(key));
+        by_page.or_else(|| texts.get(entry.content.as_ref()?)).copied()
+    };
+    let firsts: HashSet<i64> = lone.iter().filter_map(first).filter(|(_, is_news)| !is_news).map(|(id, _)| id).collect();
+    let firsts: Vec<i64> = firsts.into_iter().collect();
+    entries.extend(store.imported_by_number(&firsts).await?.into_iter().map(|first| (first.id, first)));
+    Ok(())
+}
+
+/// News that is the same as what is not at hand.
+fn without_first(entries: &BTreeMap<i64, Imported>) -> Vec<&Imported> {
+    let kept = || entries.values().filter(|entry| entry.state == ImportState::Kept);
+    let pages: HashSet<&str> = kept().filter_map(|entry| entry.canonical.as_deref()).collect();
+    let texts: HashSet<&str> = kept().filter_map(|entry| entry.content.as_deref()).collect();
+    let has_first = |entry: &Imported| {
+        entry.canonical.as_deref().is_some_and(|page| pages.contains(page))
+            || entry.content.as_deref().is_some_and(|text| texts.contains(text))
+    };
+    entries.values().filter(|entry| entry.state == ImportState::Merged && entry.is_news && !has_first(entry)).collect()
 }
 
 /// Puts together what is the same, by number. An entry that is the same as one that is not at hand is nothing by itself.

@@ -226,17 +226,23 @@ fn arrivals(
     before: &HashMap<i64, Imported>,
     now: Timestamp,
 ) -> Arrivals {
-    let (mut out, mut order): (Vec<(usize, Arrival)>, Vec<Option<i64>>) = Default::default();
+    let (mut out, mut order): (Vec<Arrival>, Vec<Option<i64>>) = Default::default();
+    // Where in `out` that of a place of the feed stands.
+    let mut at_place: HashMap<usize, usize> = HashMap::new();
     let mut twins: Vec<(usize, &Seen)> = Vec::new();
     for (at, (seen, found)) in batch.seen.iter().zip(&judged.matches).enumerate() {
         match found {
             Match::Known(id) => {
                 order.push(Some(*id));
-                out.extend(known_arrival(source, batch, seen, *id, known, before, now).map(|arrival| (at, arrival)));
+                if let Some(arrival) = known_arrival(source, batch, seen, *id, known, before, now) {
+                    at_place.insert(at, out.len());
+                    out.push(arrival);
+                }
             }
             Match::New => {
                 order.push(None);
-                out.push((at, new_arrival(source, row, batch, seen, known, judged.held[at])));
+                at_place.insert(at, out.len());
+                out.push(new_arrival(source, row, batch, seen, known, judged.held[at]));
             }
             Match::Twin(first) => twins.push((*first, seen)),
         }
@@ -244,16 +250,17 @@ fn arrivals(
     // One article that stands in the feed twice: it is known by the keys of both.
     for (first, twin) in twins {
         let has_new_key = twin.keys.known_by.iter().any(|key| !known.contains_key(key));
-        match (out.iter_mut().find(|(place, _)| *place == first), &judged.matches[first]) {
-            (Some((_, arrival)), _) => arrival.keys.extend(twin.keys.known_by.iter().cloned()),
+        match (at_place.get(&first), &judged.matches[first]) {
+            (Some(at), _) => out[*at].keys.extend(twin.keys.known_by.iter().cloned()),
             (None, Match::Known(id)) if has_new_key => {
                 let keys = twin.keys.known_by.clone();
-                out.push((first, Arrival { known: Some(*id), keys, ..arrival(&batch.seen[first]) }));
+                at_place.insert(first, out.len());
+                out.push(Arrival { known: Some(*id), keys, ..arrival(&batch.seen[first]) });
             }
             _ => {}
         }
     }
-    Arrivals { list: out.into_iter().map(|(_, arrival)| arrival).collect(), order }
+    Arrivals { list: out, order }
 }
 
 /// Something to write of an entry that is known: new words, or a new key. `None` when there is neither.

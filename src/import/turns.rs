@@ -118,10 +118,16 @@ impl Importer {
             by_host[place].push(row.id);
         }
         let (tell, told) = mpsc::channel(1);
-        let hosts = Arc::new(Mutex::new(VecDeque::from(by_host)));
-        for _ in 0..HOSTS_MAX {
-            tokio::spawn(self.clone().ask_hosts(hosts.clone(), tell.clone()));
-        }
+        let (hosts, importer) = (Arc::new(Mutex::new(VecDeque::from(by_host))), self.clone());
+        tokio::spawn(async move {
+            if let Err(error) = importer.put_right().await {
+                drop(tell.send(Err(error)).await);
+                return;
+            }
+            for _ in 0..HOSTS_MAX {
+                tokio::spawn(importer.clone().ask_hosts(hosts.clone(), tell.clone()));
+            }
+        });
         told
     }
 
@@ -160,10 +166,10 @@ impl Importer {
         }
     }
 
-    /// What would wait longer than any Source may was put off by a clock that was wrong, and is due.
+    /// What would wait longer than any Source may was put off by a clock that was wrong, and is due, and its host is free.
     async fn put_right(&self) -> Result<()> {
         let now = self.clock.now();
-        let latest = now.plus(patience::wait_max(self.sources.values().map(|source| source.every).max().unwrap_or_default()));
+        let latest = now.plus(patience::wait_max());
         match self.store.last_source_at().await? {
             Some(last) if last > latest => self.store.put_right(latest, now).await,
             _ => Ok(()),

@@ -1,11 +1,15 @@
 //! Hosts: of each, one Source at a time is asked, whoever asks. Whoever takes a Source takes its host with it.
 //!
-//! On PostgreSQL rows are locked in one order: a Source, then its host. Who looks for hosts that are free has no Source yet, and so waits for nobody: what
-//! another transaction holds is passed over.
+//! On PostgreSQL rows are locked in one order: a Source, then its host. Whoever may come to lock several hosts (an answer may move a Source to another one)
+//! stands in line for that before anything else, behind the number of imported entries, which an answer needs anyway: so no two of them wait for each other.
+//! Who looks for hosts that are free has no Source yet, and so waits for nobody: what another transaction holds is passed over.
+//!
+//! Leases of hosts are measured on the store's clock, because those of several machines differ; when a Source is due is said by whoever asked it.
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
+use super::leases::micros;
 use super::sources::{COLUMNS, SourceRow};
 use super::sql::{Tx, args, in_list, pieces, value_rows};
 use super::{Result, Store};
@@ -84,8 +88,9 @@ impl Store {
     async fn claim_sources_once(&self, limit: u32, leases: Leases, now: Timestamp) -> Result<(Vec<Lent>, bool)> {
         let mut tx = self.engine.write().await?;
         let sql = format!(
-            "SELECT host, epoch FROM hosts WHERE next_at <= $1 AND until <= $1 AND wanted <= $1 ORDER BY next_at LIMIT $2{}",
-            tx.claimed()
+            "SELECT host, epoch FROM hosts WHERE next_at <= $1 AND until <= {clock} AND wanted <= {clock} ORDER BY next_at LIMIT $2{}",
+            tx.claimed(),
+            clock = tx.clock("$1")
         );
         let free: Vec<(String, i64)> = tx.rows(sql, args![now, limit]).await?;
         if free.is_empty() {
@@ -125,10 +130,12 @@ impl Store {
         let row: Option<SourceRow> = tx.row(format!("SELECT {COLUMNS} FROM sources WHERE id = $1{}", tx.locked()), args![id]).await?;
         let Some(source) = row else { return Ok(None) };
         let host = source.host.clone().unwrap_or_default();
-        let sql = format!("SELECT until, epoch FROM hosts WHERE host = $1{}", tx.locked());
-        let Some((until, epoch)): Option<(i64, i64)> = tx.row(sql, args![host.as_str()]).await? else { return Ok(None) };
-        let claim = if until > now.0 {
-            tx.run("UPDATE hosts SET wanted = $2 WHERE host = $1", args![host.as_str(), now.plus(WANTED)]).await?;
+        let clock = tx.clock("$2");
+        let sql = format!("SELECT CASE WHEN until > {clock} THEN 1 ELSE 0 END, epoch FROM hosts WHERE host = $1{}", tx.locked());
+        let row: Option<(i32, i64)> = tx.row(sql, args![host.as_str(), now]).await?;
+        let Some((is_busy, epoch)) = row else { return Ok(None) };
+        let claim = if is_busy == 1 {
+            tx.run(format!("UPDATE hosts SET wanted = {clock} + $3 WHERE host = $1"), args![host.as_str(), now, micros(WANTED)]).await?;
             Claim::Busy(Box::new(source))
         } else {
             let mut lent = [Lent { source, host, epoch: epoch + 1 }];
@@ -143,8 +150,9 @@ impl Store {
     /// Keeps a host for so long from now; false when somebody else has taken it since.
     pub async fn renew_host(&self, lent: &Lent, lease: Duration, now: Timestamp) -> Result<bool> {
         let mut tx = self.engine.write().await?;
-        let sql = "UPDATE hosts SET until = $3, next_at = $3 WHERE host = $1 AND epoch = $2";
-        let renewed = tx.run(sql, args![lent.host.as_str(), lent.epoch, now.plus(lease)]).await?;
+        let clock = tx.clock("$3");
+        let sql = format!("UPDATE hosts SET until = {clock} + $4, next_at = {clock} + $4 WHERE host = $1 AND epoch = $2");
+        let renewed = tx.run(sql, args![lent.host.as_str(), lent.epoch, now, micros(lease)]).await?;
         tx.commit().await?;
         Ok(renewed > 0)
     }
@@ -152,6 +160,7 @@ impl Store {
     /// Gives back what was taken and not asked: the hosts are free, and the Sources due at `next_at`, or, without it, when their leases end.
     pub async fn give_back(&self, all: &[Lent], next_at: Option<Timestamp>) -> Result<()> {
         let mut tx = self.engine.write().await?;
+        in_line(&mut tx).await?;
         for lent in all {
             if lock(&mut tx, lent).await?
                 && let Some(next_at) = next_at
@@ -175,13 +184,22 @@ async fn lend(tx: &mut Tx, all: &mut [Lent], leases: Leases, now: Timestamp) -> 
     let mut args = args![until];
     let list = in_list(&mut args, all.iter().map(|lent| lent.source.id.as_str()));
     tx.run(format!("UPDATE sources SET next_at = $1 WHERE id IN ({list})"), args).await?;
-    let mut args = args![now.plus(leases.host)];
+    let clock = tx.clock("$1");
+    let mut args = args![now, micros(leases.host)];
     let list = in_list(&mut args, all.iter().map(|lent| lent.host.as_str()));
-    tx.run(format!("UPDATE hosts SET until = $1, next_at = $1, epoch = epoch + 1, wanted = 0 WHERE host IN ({list})"), args).await?;
+    let sql =
+        format!("UPDATE hosts SET until = {clock} + $2, next_at = {clock} + $2, epoch = epoch + 1, wanted = 0 WHERE host IN ({list})");
+    tx.run(sql, args).await?;
     for lent in all {
         lent.source.next_at = until;
     }
     Ok(())
+}
+
+/// Waits for all others who may lock several hosts, before anything is locked. On SQLite whoever writes is alone.
+pub(super) async fn in_line(tx: &mut Tx) -> Result<()> {
+    let sql = format!("SELECT next FROM counters WHERE name = 'imported'{}", tx.locked());
+    tx.row::<(i64,)>(sql, args![]).await.map(|_| ())
 }
 
 /// Whether a Source is still lent to whoever has this. Nobody changes it or its host before the transaction ends, so that what is found out then about when

@@ -133,7 +133,7 @@ pub struct Imported {
     pub reason: Option<String>,
     /// Whether it may be mailed.
     pub is_news: bool,
-    /// First seen.
+    /// First seen, or approved to be mailed.
     pub seen_at: Timestamp,
     /// When it became what it is.
     pub changed_at: Timestamp,
@@ -143,6 +143,24 @@ pub struct Imported {
     pub content: Option<String>,
     /// The Article as JSON.
     pub article: String,
+}
+
+/// By what entries of several Sources are the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sameness {
+    /// Their address.
+    Page,
+    /// Their title and text.
+    Text,
+}
+
+impl Sameness {
+    const fn column(self) -> &'static str {
+        match self {
+            Self::Page => "canonical",
+            Self::Text => "content",
+        }
+    }
 }
 
 /// Rows in one INSERT: eleven values each stay far below SQLite's limit of 32,766.
@@ -202,16 +220,30 @@ impl Store {
         Ok(row.map(|(next,)| next).unwrap_or_default())
     }
 
-    /// What was imported and became an Article, or is the same as one of another Source: what is news, or what is not; what changed last first, after
-    /// `before`, the last of the rows given before; at most `limit`.
+    /// What was imported and became an Article, or is the same as one of another Source: what is news, or what is not; what changed last first, and of what
+    /// changed together the first of the feed, after `before`, the last of the rows given before; at most `limit`.
     pub async fn imported(&self, is_news: bool, before: Option<(Timestamp, i64)>, limit: u32) -> Result<Vec<Imported>> {
-        let (at, id) = before.unwrap_or((Timestamp(i64::MAX), i64::MAX));
+        let (at, id) = before.unwrap_or((Timestamp(i64::MAX), i64::MIN));
         let sql = format!(
-            "SELECT {COLUMNS} FROM imported WHERE state IN (0, 3) AND is_news = $1 AND changed_at <= $2 AND (changed_at < $2 OR id < $3)
-             ORDER BY changed_at DESC, id DESC LIMIT $4"
+            "SELECT {COLUMNS} FROM imported WHERE state IN (0, 3) AND is_news = $1 AND changed_at <= $2 AND (changed_at < $2 OR id > $3)
+             ORDER BY changed_at DESC, id LIMIT $4"
         );
         let rows: Vec<Columns> = self.engine.read().await?.rows(sql, args![is_news, at, id, limit]).await?;
         rows.into_iter().map(imported).collect()
+    }
+
+    /// The Articles that others are the same as, by their pages, or by their texts: key → number of the first, and whether any that has it is news.
+    pub async fn firsts(&self, by: Sameness, keys: &[&str]) -> Result<HashMap<String, (i64, bool)>> {
+        let mut tx = self.engine.read().await?;
+        let (mut firsts, column) = (HashMap::new(), by.column());
+        for keys in pieces(keys, CHUNK_IN_ORDER) {
+            let mut args = args![];
+            let list = in_list(&mut args, keys.iter().copied());
+            let sql =
+                format!("SELECT {column}, MIN(id), MAX(is_news) FROM imported WHERE {column} IN ({list}) AND state = 0 GROUP BY {column}");
+            firsts.extend(tx.rows::<(String, i64, i64)>(sql, args).await?.into_iter().map(|(key, id, is_news)| (key, (id, is_news == 1))));
+        }
+        Ok(firsts)
     }
 
     /// What waits for the editor, or was left out, of a Source.
@@ -221,25 +253,29 @@ impl Store {
         rows.into_iter().map(imported).collect()
     }
 
-    /// Makes Articles of what was held; with `as_news` it may be mailed. What another Source has brought meanwhile is no Article of its own. How many
-    /// became what.
+    /// Makes Articles of what was held; with `as_news` it may be mailed, as what came now: nobody had it before, whatever was mailed since. What another
+    /// Source has brought meanwhile is no Article of its own, and makes news of that one only with `as_news`. How many became what.
     pub async fn approve_held(&self, source: &str, as_news: bool, now: Timestamp) -> Result<Taken> {
         let mut tx = self.engine.write().await?;
         tx.numbers("imported", 1).await?;
         let sql = "SELECT id, canonical, content FROM imported WHERE source_id = $1 AND state = 1";
         let held: Vec<(i64, Option<String>, Option<String>)> = tx.rows(sql, args![source]).await?;
         let pages =
-            elsewhere(&mut tx, source, "canonical", held.iter().filter_map(|(_, canonical, _)| canonical.as_deref()).collect()).await?;
-        let texts = elsewhere(&mut tx, source, "content", held.iter().filter_map(|(.., content)| content.as_deref()).collect()).await?;
+            elsewhere(&mut tx, source, Sameness::Page, held.iter().filter_map(|(_, canonical, _)| canonical.as_deref()).collect()).await?;
+        let texts =
+            elsewhere(&mut tx, source, Sameness::Text, held.iter().filter_map(|(.., content)| content.as_deref()).collect()).await?;
         let mut taken = Taken::default();
+        let sql = "UPDATE imported SET is_news = $2, seen_at = CASE WHEN $3 = 1 THEN $4 ELSE seen_at END, changed_at = $5
+             WHERE source_id = $1 AND state = 1";
+        tx.run(sql, args![source, as_news, as_news, now, now]).await?;
         for (id, canonical, content) in &held {
             if let Some(before) = first_elsewhere(&pages, &texts, canonical.as_deref(), content.as_deref()) {
-                let sql = "UPDATE imported SET state = 3, reason = $2, changed_at = $3 WHERE id = $1";
-                taken.merged += tx.run(sql, args![*id, had_it_first(before), now]).await?;
+                let sql = "UPDATE imported SET state = 3, reason = $2 WHERE id = $1";
+                taken.merged += tx.run(sql, args![*id, had_it_first(before)]).await?;
             }
         }
-        let sql = "UPDATE imported SET state = 0, reason = NULL, is_news = $2, changed_at = $3 WHERE source_id = $1 AND state = 1";
-        taken.new = tx.run(sql, args![source, as_news, now]).await?;
+        let sql = "UPDATE imported SET state = 0, reason = NULL WHERE source_id = $1 AND state = 1";
+        taken.new = tx.run(sql, args![source]).await?;
         tx.commit().await?;
         Ok(taken)
     }
@@ -306,8 +342,8 @@ async fn update(tx: &mut Tx, id: i64, arrival: &Arrival, now: Timestamp) -> Resu
 async fn insert(tx: &mut Tx, source: &str, new: &[&Arrival], first: i64, now: Timestamp) -> Result<Taken> {
     let mut taken = Taken::default();
     let kept = || new.iter().filter(|arrival| arrival.state == ImportState::Kept);
-    let pages = elsewhere(tx, source, "canonical", kept().filter_map(|arrival| arrival.canonical.as_deref()).collect()).await?;
-    let texts = elsewhere(tx, source, "content", kept().filter_map(|arrival| arrival.content.as_deref()).collect()).await?;
+    let pages = elsewhere(tx, source, Sameness::Page, kept().filter_map(|arrival| arrival.canonical.as_deref()).collect()).await?;
+    let texts = elsewhere(tx, source, Sameness::Text, kept().filter_map(|arrival| arrival.content.as_deref()).collect()).await?;
     let numbered: Vec<(i64, &Arrival)> = (first..).zip(new.iter().copied()).collect();
     for piece in pieces(&numbered, INSERT_ROWS) {
         let mut args = Vec::with_capacity(piece.len() * 11);
@@ -344,8 +380,8 @@ async fn insert(tx: &mut Tx, source: &str, new: &[&Arrival], first: i64, now: Ti
 }
 
 /// The Sources that have Articles with these addresses, or texts: key → the one that had it first.
-async fn elsewhere(tx: &mut Tx, source: &str, column: &str, keys: Vec<&str>) -> Result<HashMap<String, String>> {
-    let mut first: HashMap<String, (i64, String)> = HashMap::new();
+async fn elsewhere(tx: &mut Tx, source: &str, by: Sameness, keys: Vec<&str>) -> Result<HashMap<String, String>> {
+    let (mut first, column): (HashMap<String, (i64, String)>, _) = (HashMap::new(), by.column());
     for keys in pieces(&keys, CHUNK_IN_ORDER) {
         let mut args = args![];
         let list = in_list(&mut args, keys.iter().copied());

@@ -219,7 +219,7 @@ async fn fair_part(tx: &mut Tx, issue: IssueId, limit: u32, now: Timestamp) -> R
     Ok(limit.min(u32::try_from(part).unwrap_or(limit).max(CLAIM_MIN)))
 }
 
-fn micros(length: Duration) -> i64 {
+pub(super) fn micros(length: Duration) -> i64 {
     i64::try_from(length.as_micros()).unwrap_or(i64::MAX)
 }
 

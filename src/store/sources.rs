@@ -187,6 +187,7 @@ impl Store {
             return Ok(());
         }
         let mut tx = self.engine.write().await?;
+        hosts::in_line(&mut tx).await?;
         let mut anew = misplaced;
         for &(id, url) in others {
             let sql = format!(
@@ -210,18 +211,22 @@ impl Store {
         self.engine.read().await?.row(format!("SELECT {COLUMNS} FROM sources WHERE id = $1"), args![id]).await
     }
 
-    /// When the last Source is due.
+    /// When the last Source is due, or the last host free, whichever is later.
     pub async fn last_source_at(&self) -> Result<Option<Timestamp>> {
-        let sql = "SELECT MAX(next_at) FROM sources WHERE state = 'active'";
+        let sql =
+            "SELECT MAX(at) FROM (SELECT MAX(next_at) AS at FROM sources WHERE state = 'active' UNION ALL SELECT MAX(next_at) FROM hosts
+             UNION ALL SELECT MAX(until) FROM hosts WHERE until > 0 UNION ALL SELECT MAX(wanted) FROM hosts WHERE wanted > 0) AS last";
         let row: Option<(Option<i64>,)> = self.engine.read().await?.row(sql, args![]).await?;
         Ok(row.and_then(|(at,)| at).map(Timestamp))
     }
 
-    /// Has Sources that would be asked after `latest` be asked now.
+    /// Has Sources that would be asked after `latest` be asked now, and frees the hosts that nobody could ask before.
     pub async fn put_right(&self, latest: Timestamp, now: Timestamp) -> Result<()> {
         let mut tx = self.engine.write().await?;
+        hosts::in_line(&mut tx).await?;
         tx.run("UPDATE sources SET next_at = $1 WHERE state = 'active' AND next_at > $2", args![now, latest]).await?;
-        tx.run("UPDATE hosts SET until = 0, next_at = $1 WHERE next_at > $2", args![now, latest]).await?;
+        let sql = "UPDATE hosts SET until = 0, wanted = 0, next_at = $1 WHERE next_at > $2 OR until > $2 OR wanted > $2";
+        tx.run(sql, args![now, latest]).await?;
         tx.commit().await
     }
 
@@ -238,6 +243,7 @@ impl Store {
     pub async fn keep_answer(&self, lent: &Lent, asked: &Asked, arrivals: &Arrivals, next_at: Timestamp, now: Timestamp) -> Result<Taken> {
         let id = lent.source.id.as_str();
         let mut tx = self.engine.write().await?;
+        hosts::in_line(&mut tx).await?;
         if !hosts::lock(&mut tx, lent).await? {
             hosts::release(&mut tx, lent).await?;
             tx.commit().await?;

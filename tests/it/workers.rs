@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use postrider::config::{OnUnknown, PostgresUrl, StoreUrl};
 use postrider::inbox::{Inbox, Options};
 use postrider::model::Timestamp;
+use postrider::store::hosts::{Claim, Leases};
 use postrider::store::{Store, StoreError};
 use serde_json::Value;
 use tokio::runtime::Runtime;
@@ -212,6 +213,30 @@ fn leases_are_measured_on_the_clock_of_the_database() {
         assert_eq!(found.unknown, people.len() as u64, "a lease that is over on the database's clock was left alone");
         let late = one.commit(&lease, &[], &people, today).await;
         assert!(matches!(late, Err(StoreError::Fenced)), "a lease that somebody took was good: {late:?}");
+    });
+}
+
+#[test]
+#[ignore = "needs PostgreSQL: run scripts/test"]
+fn hosts_of_sources_are_lent_on_the_clock_of_the_database() {
+    let url = StoreUrl::Postgres(PostgresUrl::parse(&Postgres::shared().database()).unwrap());
+    Runtime::new().unwrap().block_on(async {
+        let today = Timestamp::from_datetime(&chrono::Utc::now());
+        let tomorrow = today.plus(Duration::from_secs(86_400));
+        let leases = Leases { source: Duration::from_secs(1_800), host: Duration::from_secs(30) };
+        let (one, ahead) = (Store::open(&url, today).await.unwrap(), Store::open(&url, tomorrow).await.unwrap());
+        let sources = [("a", "http://quay.example.com/a"), ("b", "http://quay.example.com/b")];
+        one.sync_sources(&sources, Timestamp(today.0 - 1)).await.unwrap();
+        let lent = one.claim_sources(16, leases, today).await.unwrap();
+        assert_eq!(lent.len(), 1);
+        assert_eq!(ahead.claim_sources(16, leases, tomorrow).await.unwrap(), [], "whose clock is a day ahead takes nobody's host");
+        let wanted = ahead.claim_source("b", leases, tomorrow).await.unwrap();
+        assert!(matches!(wanted, Some(Claim::Busy(_))), "nor by hand: {wanted:?}");
+        one.give_back(&lent, None).await.unwrap();
+        assert_eq!(one.claim_sources(16, leases, tomorrow).await.unwrap(), [], "it is left to whoever wants it");
+        let Some(Claim::Lent(lent)) = ahead.claim_source("b", leases, tomorrow).await.unwrap() else { panic!("it is free") };
+        assert!(ahead.renew_host(&lent, Duration::ZERO, tomorrow).await.unwrap());
+        assert_eq!(one.claim_sources(16, leases, tomorrow).await.unwrap().len(), 1, "it is over on the database's clock");
     });
 }
 

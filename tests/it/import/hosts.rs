@@ -348,3 +348,40 @@ async fn a_turn_among_ten_thousand_sources_costs_what_it_costs_among_a_hundred()
     assert!(one_host < few * 8, "10,000 sources of one host: {one_host:?}, 100: {few:?}");
     assert!(own_hosts < few * 8, "10,000 sources of 10,000 hosts: {own_hosts:?}, 100: {few:?}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_host_that_a_wrong_clock_took_or_wanted_is_free_once_it_is_right() {
+    let scene = Scene::new(&sources(&[("one", 2), ("two", 1)]), |_| feed()).await;
+    let is_taken = async || {
+        scene.by_hand("UPDATE hosts SET until = 4000000000000000 WHERE host = 'one.example.com'").await;
+        scene.by_hand("UPDATE hosts SET wanted = 4000000000000000 WHERE host = 'two.example.com'").await;
+    };
+    is_taken().await;
+    assert_eq!(scene.ask().await, 3);
+    is_taken().await;
+    let mut told = scene.importer.ask_these(scene.store.sources().await.unwrap());
+    for _ in 0..3 {
+        let one = tokio::time::timeout(Duration::from_secs(15), told.recv()).await.expect("something comes of it").unwrap().unwrap();
+        assert!(!one.is_put_off, "{one:?}");
+    }
+    assert_eq!(scene.web.hits().len(), 6);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sources_that_come_to_stand_at_each_others_hosts_do_not_wait_for_each_other() {
+    let scene = Scene::new(&sources(&[("one", 1), ("two", 1)]), |_| feed()).await;
+    for turn in 0..20 {
+        let now = START.plus(turn * HOUR);
+        let (one, two) = (hold(&scene.store, "one-1", LEASES.host, now).await, hold(&scene.store, "two-1", LEASES.host, now).await);
+        let found = |lent: &Lent| {
+            let host = if lent.source.host.as_deref() == Some("one.example.com") { "two" } else { "one" };
+            Asked { found: Some(format!("http://{host}.example.com/{turn}")), ..Asked::default() }
+        };
+        let (its, theirs, nothing) = (found(&one), found(&two), Arrivals::default());
+        let kept = tokio::join!(
+            scene.store.keep_answer(&one, &its, &nothing, now, now),
+            scene.store.keep_answer(&two, &theirs, &nothing, now, now),
+        );
+        assert!(kept.0.is_ok() && kept.1.is_ok(), "in turn {turn}: {kept:?}");
+    }
+}

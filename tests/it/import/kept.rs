@@ -351,6 +351,34 @@ async fn a_clock_that_was_wrong_once_puts_off_no_source_for_years() {
 }
 
 #[tokio::test]
+async fn what_cannot_be_read_is_asked_for_in_full_until_it_can() {
+    let shown = Arc::new(Mutex::new(("\"v1\"", "no feed".to_owned())));
+    let told = shown.clone();
+    let source = "[[source]]\nid = \"quay\"\nurl = \"http://quay.example.org:PORT/\"\nkind = \"feed\"\n";
+    let scene = Scene::new(source, move |hit: &Hit| {
+        let (etag, body) = told.lock().unwrap().clone();
+        Answer::cached(hit, Some(etag), None, body)
+    })
+    .await;
+    let next = async |etag: &'static str, body: String| {
+        *shown.lock().unwrap() = (etag, body);
+        scene.pass(2 * DAY);
+        asked(&scene, "quay").await
+    };
+    for failures in 1..=2 {
+        assert!(next("\"v1\"", "no feed".to_owned()).await.asked.failed, "nobody says that it is unchanged");
+        assert_eq!(row(&scene, "quay").await.failures, failures);
+    }
+    let read = next("\"v2\"", feed(&items("a", 3))).await;
+    assert!(!read.asked.is_conditional && read.taken.new == 3, "{read:?}");
+    // The validators of what was read last hold while something else fails.
+    let wrong = next("\"v3\"", "no feed".to_owned()).await;
+    assert!(wrong.asked.is_conditional && wrong.asked.failed, "{wrong:?}");
+    let as_before = next("\"v2\"", feed(&items("a", 3))).await;
+    assert_eq!((as_before.asked.status, as_before.asked.failed), (Some(304), false), "{as_before:?}");
+}
+
+#[tokio::test]
 async fn what_was_left_out_is_kept_without_its_body() {
     let quay = Quay::new("exclude = [\"ropes\"]").await;
     for text in [said("x"), said("x, edited")] {

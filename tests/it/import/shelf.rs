@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use postrider::digest::{Choice, Past, choose};
 use postrider::model::{ArticleId, Library};
+use postrider::store::carried::Beginning;
+use postrider::store::imported::Taken;
 use postrider::worker::library;
 
 use super::scene::Scene;
@@ -88,8 +90,13 @@ async fn shelf(scene: &Scene) -> Library {
 
 /// The titles of a first issue of a digest.
 async fn mailed(scene: &Scene, digest: &str) -> Vec<String> {
+    chosen(scene, digest, &Past::default()).await
+}
+
+/// The titles of an issue of a digest that has this past.
+async fn chosen(scene: &Scene, digest: &str, past: &Past) -> Vec<String> {
     let digest = scene.config.digests.iter().find(|known| known.id == digest).unwrap();
-    match choose(&scene.config, digest, &shelf(scene).await, &Past::default(), scene.now()) {
+    match choose(&scene.config, digest, &shelf(scene).await, past, scene.now()) {
         Choice::Articles(chosen) => chosen.articles.iter().map(|article| article.title.clone()).collect(),
         Choice::Nothing(_) => Vec::new(),
     }
@@ -166,5 +173,60 @@ async fn a_source_with_years_of_entries_leaves_the_others_their_places() {
     let library = shelf(&scene).await;
     let of_quay = library.all().iter().filter(|article| article.source() == "quay").count();
     assert_eq!((of_quay, library.all().len()), (2, 5_002), "its own, and half of the places for the other");
+    let has = |n: u64| library.all().iter().any(|article| article.title == format!("Entry {n}"));
+    assert!(has(1_000) && has(5_999) && !has(6_000), "the newest, which stand first in a feed");
     assert_eq!(mailed(&scene, "all").await, ["Entry 1"]);
+}
+
+/// So much news of the first source that nothing which came before has a place.
+const NEWS: &str = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 10000)
+    INSERT INTO imported (id, source_id, state, is_news, facts, seen_at, changed_at, article)
+    SELECT 1000000 + n.i, 'planet', 0, 1, '', old.seen_at, old.changed_at + 1, old.article FROM n, imported old WHERE old.id = 1";
+
+#[tokio::test]
+async fn news_that_is_the_same_as_what_is_too_old_to_be_at_hand_is_mailed_unless_that_was_news_itself() {
+    let new = item("http://quay.example.com/1", 1, "");
+    let old = item("http://quay.example.com/0", 200, "");
+    let (scene, shown) = two(&new, &old).await;
+    asked(&scene, "planet").await;
+    asked(&scene, "quay").await;
+    scene.by_hand(NEWS).await;
+    let is_news = async || shelf(&scene).await.all().iter().any(|article| article.slug == "planet-1" && !article.mail.skip_email);
+    assert!(!is_news().await);
+    next(&scene, &shown, &new, &format!("{new}{old}"), "quay").await;
+    assert!(is_news().await, "it was there before us in one source, long ago, and is news of the other");
+    scene.by_hand("UPDATE imported SET is_news = 1 WHERE id = 1").await;
+    assert!(!is_news().await, "it was mailed in its time");
+}
+
+/// Eight old entries of the second source, numbered from here.
+fn eight(from: u64) -> String {
+    let date = "<pubDate>Mon, 01 Jan 2024 00:00:00 GMT</pubDate>";
+    (from..from + 8).map(|n| item(&format!("http://quay.example.com/{n}"), n, date)).collect()
+}
+
+#[tokio::test]
+async fn what_was_held_makes_news_of_what_another_source_has_only_where_the_editor_wants_it_mailed() {
+    for as_news in [false, true] {
+        let (scene, shown) = two("", &eight(100)).await;
+        scene.ask().await;
+        next(&scene, &shown, "", &eight(200), "quay").await;
+        next(&scene, &shown, &item("http://quay.example.com/200", 200, ""), &eight(200), "planet").await;
+        assert_eq!(mailed(&scene, "all").await, [""; 0], "it was there before us in the one, and is held in the other");
+        let taken = scene.store.approve_held("quay", as_news, scene.now()).await.unwrap();
+        assert_eq!(taken, Taken { new: 7, merged: 1, ..Taken::default() });
+        let mailed = mailed(&scene, "all").await;
+        assert_eq!(mailed.len(), if as_news { 8 } else { 0 }, "{mailed:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_was_held_before_the_first_issue_of_a_digest_is_mailed_once_the_editor_says_so() {
+    let (scene, shown) = two("", &eight(100)).await;
+    scene.ask().await;
+    next(&scene, &shown, "", &eight(200), "quay").await;
+    let past = Past { beginning: Some(Beginning { own: scene.now(), imported: scene.now() }), ..Past::default() };
+    scene.pass(HOUR);
+    assert_eq!(scene.store.approve_held("quay", true, scene.now()).await.unwrap(), Taken { new: 8, ..Taken::default() });
+    assert_eq!(chosen(&scene, "all", &past).await.len(), 8, "nobody had it before");
 }
