@@ -70,9 +70,13 @@ fn unwritten(file: &Path, error: std::io::Error) -> Failure {
     Failure::new(Exit::Usage, fault.hint("the file, and the folder it lies in, must be writable"))
 }
 
-/// What is to be written is in no line of the file yet.
+/// What is to be written is in no line of the file yet. What was TOML before and is none with it has an array where a section is to follow.
 fn without_places_after(lines: usize, faults: Faults) -> Faults {
-    let told = faults.0.into_iter().map(|fault| Fault { place: fault.place.filter(|place| place.line <= lines), ..fault });
+    let placed = |fault: Fault| Fault { place: fault.place.filter(|place| place.line <= lines), ..fault };
+    let told = faults.0.into_iter().map(placed).map(|fault| match fault.code {
+        "syntax" => fault.hint("`source = [{ ... }]` takes no more sources: write each of them as a [[source]] of its own"),
+        _ => fault,
+    });
     Faults(told.collect())
 }
 

@@ -88,8 +88,10 @@ fn some_line(text: &str) -> Option<String> {
 /// Adds the feeds of an OPML file that are not there yet.
 pub fn import(context: &Context, file: &Path) -> Result<Exit, Failure> {
     context.config()?;
-    let bytes = std::fs::read(file)
-        .map_err(|error| Failure::new(Exit::Usage, Fault::error("file", format!("cannot read {}: {error}", file.display()))))?;
+    let bytes = std::fs::read(file).map_err(|error| {
+        let fault = Fault::error("file", format!("cannot read {}: {error}", file.display()));
+        Failure::new(Exit::Usage, fault.hint("name the OPML file that your feed reader exported"))
+    })?;
     let list = opml::read(&bytes).map_err(|error| {
         let fault = Fault::error("bad-opml", format!("{}: {error}", file.display()));
         Failure::from(fault.hint("export your subscriptions from your feed reader as OPML"))

@@ -1,5 +1,6 @@
 //! An entry or a page as an Article: cleaned, dated, and kept as JSON until it is wanted.
 
+use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
 
 use chrono::{DateTime, FixedOffset, SecondsFormat};
@@ -79,6 +80,10 @@ impl Stored {
 
     /// An entry of a feed, cleaned.
     pub fn of_entry(id: String, entry: &Entry, feed: &Feed, url: &Url, source: &Source) -> Self {
+        unless_broken(entry, |entry| Self::cleaned(id.clone(), entry, feed, url, source))
+    }
+
+    fn cleaned(id: String, entry: &Entry, feed: &Feed, url: &Url, source: &Source) -> Self {
         let base = entry.base.as_deref().and_then(|base| Url::parse(base).ok()).unwrap_or_else(|| url.clone());
         let body = body::of(entry, &base, source.images);
         let title = title(entry, feed, &body, source);
@@ -170,6 +175,21 @@ impl Stored {
     }
 }
 
+/// What is made of an entry. Whatever panics there is a fault of ours: then its words alone are taken, and the rest of its feed is not lost with it.
+fn unless_broken<T>(entry: &Entry, make: impl Fn(&Entry) -> T) -> T {
+    std::panic::catch_unwind(AssertUnwindSafe(|| make(entry))).unwrap_or_else(|_| {
+        let name = entry.id.as_deref().or(entry.link.as_deref()).unwrap_or_default();
+        tracing::error!(entry = name, "the HTML of an entry could not be cleaned, and its words alone are kept: please report it");
+        make(&in_words(entry))
+    })
+}
+
+/// An entry whose text has no HTML in it.
+fn in_words(entry: &Entry) -> Entry {
+    let given = entry.content.as_deref().or(entry.summary.as_deref()).unwrap_or_default();
+    Entry { content: Some(body::escape(&plain_text(given))), summary: None, ..entry.clone() }
+}
+
 /// A page in one paragraph: as it describes itself, else how it begins. A line that names the author is no beginning.
 pub fn summary(page: &Page) -> String {
     brief::summary(page.description.clone(), &page.html, &page.text, &page.title)
@@ -219,4 +239,20 @@ fn names<'a>(all: impl Iterator<Item = &'a str>) -> Vec<String> {
 
 fn written(at: DateTime<FixedOffset>) -> String {
     at.to_rfc3339_opts(SecondsFormat::Secs, false)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_entry_that_breaks_the_cleaner_keeps_its_words() {
+        let entry = Entry { content: Some("<p>The <b>gates</b> stay open &amp; wet.</p>".to_owned()), ..Entry::default() };
+        let made = unless_broken(&entry, |entry| {
+            let content = entry.content.clone().expect("a text");
+            assert!(!content.contains('<'), "broken by a tag");
+            content
+        });
+        assert_eq!(made, "The gates stay open &amp; wet.");
+    }
 }

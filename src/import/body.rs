@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use url::{Position, Url};
 
 use super::article::is_web;
+use super::brief;
 use super::pages::{self, Profile, Rules};
 use super::reader::{Enclosure, Entry, entity, plain_text};
 use crate::model::article::Attachment;
@@ -119,10 +120,12 @@ fn picture(url: &Url, alt: &str) -> String {
     format!("<p><img src=\"{}\" alt=\"{}\"></p>", escape(url.as_str()), escape(alt))
 }
 
-/// Whether a text shows or links a file, perhaps in another size or from another host.
+/// Whether a text shows or links a file, perhaps in another size or from another host. Behind the last part of its path the address ends there as well:
+/// `/1` is not in `/12.png`.
 fn names(html: &str, url: &Url) -> bool {
     let last = url.path().rsplit('/').next().filter(|last| !last.is_empty());
-    html.contains(&escape(&last.map_or_else(|| url.to_string(), |last| format!("/{last}"))))
+    let Some(last) = last.map(|last| format!("/{}", escape(last))) else { return html.contains(&escape(url.as_str())) };
+    html.match_indices(&last).any(|(at, _)| html[at + last.len()..].starts_with(['"', '?', '#']))
 }
 
 /// Links to the sounds and films of an entry that its text does not name: a podcast without them is nothing.
@@ -133,9 +136,9 @@ fn links(entry: &Entry, html: &str) -> String {
         if html.contains(&href) {
             continue;
         }
-        let (name, kind) = (name(&url), file.kind.as_deref().unwrap_or("file"));
+        let (name, kind) = (name(&url), kind(file).unwrap_or_else(|| "file".to_owned()));
         let size = file.length.filter(|length| *length > 0).map(size).unwrap_or_default();
-        out.push_str(&format!("<p><a href=\"{href}\">{}</a> ({}{size})</p>", escape(name.as_deref().unwrap_or("file")), escape(kind)));
+        out.push_str(&format!("<p><a href=\"{href}\">{}</a> ({}{size})</p>", escape(name.as_deref().unwrap_or("file")), escape(&kind)));
     }
     out
 }
@@ -155,24 +158,26 @@ pub fn files(entry: &Entry) -> impl Iterator<Item = (&Enclosure, Url)> {
 pub fn attachments(entry: &Entry, images: bool) -> Vec<Attachment> {
     files(entry)
         .filter(|(file, _)| images || !is_picture(file))
-        .map(|(file, url)| Attachment {
-            url: url.into(),
-            media_type: file.kind.clone(),
-            length_bytes: file.length.filter(|length| *length > 0),
-        })
+        .map(|(file, url)| Attachment { url: url.into(), media_type: kind(file), length_bytes: file.length.filter(|length| *length > 0) })
         .collect()
 }
 
 fn is_picture(file: &Enclosure) -> bool {
-    file.kind.as_deref().is_some_and(|kind| kind.starts_with("image/"))
+    file.kind.as_deref().is_some_and(|kind| kind.get(..6).is_some_and(|start| start.eq_ignore_ascii_case("image/")))
 }
 
 /// What a file is called at its address.
 fn name(url: &Url) -> Option<String> {
     let last = url.path_segments()?.next_back().filter(|last| !last.is_empty())?;
-    Some(percent_encoding::percent_decode_str(last).decode_utf8_lossy().into_owned())
+    Some(brief::name(&percent_encoding::percent_decode_str(last).decode_utf8_lossy())).filter(|name| !name.is_empty())
 }
 
-fn escape(text: &str) -> String {
+/// What a file says it is.
+fn kind(file: &Enclosure) -> Option<String> {
+    file.kind.as_deref().map(brief::name).filter(|kind| !kind.is_empty())
+}
+
+/// Text as HTML.
+pub fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }

@@ -1,6 +1,7 @@
 //! An Article in a line and in a paragraph: its title and its summary, as its Source gives them, else made of its text.
 
 use unicode_width::UnicodeWidthChar as _;
+use url::Url;
 
 use super::controls;
 
@@ -9,6 +10,8 @@ const SUMMARY_COLUMNS_MAX: usize = 280;
 const TITLE_COLUMNS_MAX: usize = 80;
 /// A title longer than this is a text.
 const TITLE_COLUMNS_KEPT: usize = 300;
+/// Characters of a column at most: accents and joiners take none, and may be any number.
+const COLUMN_CHARS_MAX: usize = 4;
 /// A shorter paragraph that is no sentence is a heading, or a date, or a name.
 const PARAGRAPH_CHARS_MIN: usize = 40;
 /// How many paragraphs are looked at for one that says something.
@@ -26,7 +29,7 @@ pub fn given_title(title: &str) -> String {
     cut(title, TITLE_COLUMNS_KEPT)
 }
 
-/// A title for a text that has none: how the text begins, without addresses. None where the text is none.
+/// A title for a text that has none: how the text begins, of addresses only the host, and that only between words. None where the text is none.
 pub fn made_title(html: &str, text: &str) -> Option<String> {
     let lines: Vec<String> = beginnings(html, text).iter().map(|line| without_addresses(line)).filter(|line| says_words(line)).collect();
     let is_tags = |line: &&String| line.split(' ').all(|word| word.starts_with('#'));
@@ -81,14 +84,26 @@ fn says_words(line: &str) -> bool {
     line.chars().any(char::is_alphanumeric)
 }
 
-/// A line without the addresses in it, which in some scripts no space parts from the words.
+/// A line without the addresses in it, which in some scripts no space parts from the words. Between words the host of one stays: there it is one of them.
 fn without_addresses(line: &str) -> String {
-    let end = |word: &str| if word.starts_with("www.") { Some(0) } else { word.find("https://").or_else(|| word.find("http://")) };
-    line.split_whitespace()
-        .map(|word| &word[..end(word).unwrap_or(word.len())])
-        .filter(|word| !word.is_empty())
-        .collect::<Vec<_>>()
-        .join(" ")
+    let start = |word: &str| if word.starts_with("www.") { Some(0) } else { word.find("https://").or_else(|| word.find("http://")) };
+    let parts: Vec<(&str, &str)> = line.split_whitespace().map(|word| word.split_at(start(word).unwrap_or(word.len()))).collect();
+    let last_word = parts.iter().rposition(|(bare, _)| says_words(bare)).unwrap_or(0);
+    let mut words: Vec<String> = Vec::new();
+    for (at, (bare, address)) in parts.into_iter().enumerate() {
+        let is_between = at < last_word && (says_words(bare) || words.iter().any(|word| says_words(word)));
+        let host = if is_between { host(address) } else { None };
+        words.extend(Some(format!("{bare}{}", host.unwrap_or_default())).filter(|word| !word.is_empty()));
+    }
+    words.join(" ")
+}
+
+/// The host of an address, with the signs that follow the address in its sentence.
+fn host(address: &str) -> Option<String> {
+    let bare = address.trim_end_matches(|c: char| !c.is_alphanumeric() && c != '/');
+    let url = Url::parse(bare).or_else(|_| Url::parse(&format!("https://{bare}"))).ok()?;
+    let host = url.host_str()?;
+    Some(format!("{}{}", host.strip_prefix("www.").unwrap_or(host), &address[bare.len()..]))
 }
 
 /// Text on one line.
@@ -100,11 +115,11 @@ pub fn one_line(text: &str) -> String {
 fn cut(text: &str, columns_max: usize) -> String {
     let text = one_line(text);
     let mut columns = 0;
-    let beyond = text.char_indices().find(|(_, c)| {
+    let beyond = text.char_indices().enumerate().find(|(chars, (_, c))| {
         columns += c.width().unwrap_or(0);
-        columns > columns_max
+        columns > columns_max || *chars >= columns_max * COLUMN_CHARS_MAX
     });
-    let Some((limit, _)) = beyond else { return text };
+    let Some((_, (limit, _))) = beyond else { return text };
     let space = text[..limit].rfind(|c: char| c == ' ' || !c.is_ascii() && PAUSES.contains(&c));
     let end = space.filter(|space| *space > limit / 2).unwrap_or(limit);
     format!("{}…", text[..end].trim_end_matches(|c: char| c.is_whitespace() || PAUSES.contains(&c)))

@@ -299,11 +299,12 @@ fn web_address(text: &str) -> Result<Url, WrongAddress> {
 
 /// An address as it may be shown: without a user and a password.
 fn without_user(address: &str) -> String {
-    let Ok(mut url) = Url::parse(address) else { return address.to_owned() };
-    if url.username().is_empty() && url.password().is_none() || url.set_username("").and_then(|()| url.set_password(None)).is_err() {
-        return address.to_owned();
-    }
-    url.into()
+    // By its text: what is shown is what could not be read as an address.
+    let parts = address.split("://").map(|part| {
+        let host_end = part.find('/').unwrap_or(part.len());
+        part[..host_end].rfind('@').map_or(part, |at| &part[at + 1..])
+    });
+    parts.collect::<Vec<_>>().join("://")
 }
 
 /// A text on one line, without control characters.

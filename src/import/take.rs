@@ -22,7 +22,7 @@ use crate::store::imported::{Arrival, Arrivals, ImportState, Imported};
 use crate::store::sources::SourceRow;
 
 /// Grows when cleaning changes, so that what is still in a feed is cleaned anew. That is no edit, and nobody is told of it.
-const RULES: &str = "2 ";
+const RULES: &str = "3 ";
 /// Number and hash of the entry that has a key.
 type Known = HashMap<String, (i64, String)>;
 

@@ -18,9 +18,11 @@ pub fn page_key(url: &Url) -> String {
     let host = host.strip_prefix("www.").unwrap_or(&host);
     let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
     let path = url.path().trim_end_matches('/');
-    let is_tracker = |name: &str| name.starts_with("utm_") || TRACKERS.contains(&name);
+    // Medium's feeds write `source=rss-…`.
+    let is_tracker =
+        |name: &str, value: &str| name.starts_with("utm_") || TRACKERS.contains(&name) || name == "source" && value.starts_with("rss");
     let mut query: Vec<String> =
-        url.query_pairs().filter(|(name, _)| !is_tracker(name)).map(|(name, value)| format!("{name}={value}")).collect();
+        url.query_pairs().filter(|(name, value)| !is_tracker(name, value)).map(|(name, value)| format!("{name}={value}")).collect();
     query.sort_unstable();
     let query = if query.is_empty() { String::new() } else { format!("?{}", query.join("&")) };
     format!("{host}{port}{path}{query}")

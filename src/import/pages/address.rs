@@ -136,10 +136,13 @@ pub fn strip_trackers(url: &mut Url) {
     }
 }
 
+/// Whether a parameter only tells where a reader came from; Medium's feeds write `source=rss-…`.
 fn is_tracker(pair: &str) -> bool {
-    let name = pair.split('=').next().unwrap_or_default();
+    let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
     let name = name.strip_prefix("amp;").unwrap_or(name).to_ascii_lowercase();
-    TRACKERS.contains(&name.as_str()) || TRACKER_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+    TRACKERS.contains(&name.as_str())
+        || TRACKER_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+        || name == "source" && value.starts_with("rss")
 }
 
 /// Whether a picture at this address only counts its readers.
@@ -179,6 +182,8 @@ mod tests {
     fn trackers_go_and_the_rest_of_the_address_stays() {
         assert_eq!(link("/p?utm_source=x&id=7&fbclid=1&q=a%20b+c").as_deref(), Some("https://example.com/p?id=7&q=a%20b+c"));
         assert_eq!(link("/p?mc_cid=1&mc_eid=2").as_deref(), Some("https://example.com/p"));
+        assert_eq!(link("/p?source=rss----1&x=1").as_deref(), Some("https://example.com/p?x=1"));
+        assert_eq!(link("/p?source=harbour").as_deref(), Some("https://example.com/p?source=harbour"));
         assert_eq!(link("/p?a=1&amp;utm_medium=m#utm_source=x").as_deref(), Some("https://example.com/p?a=1"));
         assert_eq!(link("/p#part").as_deref(), Some("https://example.com/p#part"));
     }

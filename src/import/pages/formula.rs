@@ -2,6 +2,9 @@
 
 use dom_query::NodeRef;
 
+/// Characters of a sign that an attribute gives.
+const SIGN_CHARS_MAX: usize = 16;
+
 /// Rewrites `node`: a `<math>`, the element that KaTeX or MathJax put around one, or a script that holds TeX.
 pub(super) fn rewrite(node: &NodeRef<'_>) {
     if node.has_name("script") {
@@ -43,61 +46,93 @@ fn write(node: &NodeRef<'_>, tex: &str) {
     node.replace_with(&code);
 }
 
-/// Spells out the parts of a formula: powers are raised, fractions have a stroke.
+/// Spells out what lies in an element of a formula.
 fn spell(node: &NodeRef<'_>, out: &NodeRef<'_>) {
-    let say = |text: &str| out.append_child(&out.tree.new_text(text));
-    let small = |part: &NodeRef<'_>, name: &str| {
-        let element = out.tree.new_element(name);
-        spell(part, &element);
-        out.append_child(&element);
-    };
     // Not by the iterator: it holds on to the tree, which grows here.
     for child in node.children() {
-        if child.is_text() {
-            say(child.text().trim());
-            continue;
-        }
-        let parts = child.element_children();
-        match (child.node_name().as_deref().unwrap_or_default(), parts.as_slice()) {
-            ("annotation" | "annotation-xml", _) => {}
-            ("msup" | "mover", [base, power]) => {
-                part(base, out);
-                small(power, "sup");
-            }
-            ("msub" | "munder", [base, index]) => {
-                part(base, out);
-                small(index, "sub");
-            }
-            ("msubsup" | "munderover", [base, index, power]) => {
-                part(base, out);
-                small(index, "sub");
-                small(power, "sup");
-            }
-            ("mfrac", [above, below]) => {
-                part(above, out);
-                say("/");
-                part(below, out);
-            }
-            ("msqrt", _) => {
-                say("√(");
-                spell(&child, out);
-                say(")");
-            }
-            _ => spell(&child, out),
-        }
+        one(&child, out);
     }
+}
+
+/// Spells out one node of a formula: powers are raised, fractions have a stroke.
+fn one(node: &NodeRef<'_>, out: &NodeRef<'_>) {
+    if node.is_text() {
+        return say(node.text().trim(), out);
+    }
+    let parts = node.element_children();
+    match (node.node_name().as_deref().unwrap_or_default(), parts.as_slice()) {
+        ("annotation" | "annotation-xml", _) => {}
+        ("msup" | "mover", [base, power]) => {
+            part(base, out);
+            small(power, "sup", out);
+        }
+        ("msub" | "munder", [base, index]) => {
+            part(base, out);
+            small(index, "sub", out);
+        }
+        ("msubsup" | "munderover", [base, index, power]) => {
+            part(base, out);
+            small(index, "sub", out);
+            small(power, "sup", out);
+        }
+        ("mfrac", [above, below]) => {
+            part(above, out);
+            say("/", out);
+            part(below, out);
+        }
+        ("msqrt", _) => {
+            say("√(", out);
+            spell(node, out);
+            say(")", out);
+        }
+        ("mroot", [base, index]) => {
+            small(index, "sup", out);
+            say("√(", out);
+            one(base, out);
+            say(")", out);
+        }
+        ("mfenced", _) => fenced(node, &parts, out),
+        _ => spell(node, out),
+    }
+}
+
+/// Parts between parentheses or what the element names in place of them, and in place of the commas.
+fn fenced(node: &NodeRef<'_>, parts: &[NodeRef<'_>], out: &NodeRef<'_>) {
+    let sign =
+        |name: &str, usual: &str| node.attr(name).map_or(usual.to_owned(), |sign| sign.trim().chars().take(SIGN_CHARS_MAX).collect());
+    // One for each gap; the last of them stands for all behind it.
+    let between: Vec<char> = sign("separators", ",").chars().filter(|c| !c.is_whitespace()).collect();
+    say(&sign("open", "("), out);
+    for (index, part) in parts.iter().enumerate() {
+        if let Some(mark) = index.checked_sub(1).and_then(|gap| between.get(gap).or(between.last())) {
+            say(&mark.to_string(), out);
+        }
+        one(part, out);
+    }
+    say(&sign("close", ")"), out);
+}
+
+fn say(text: &str, out: &NodeRef<'_>) {
+    out.append_child(&out.tree.new_text(text));
+}
+
+/// A part that is raised or lowered.
+fn small(node: &NodeRef<'_>, name: &str, out: &NodeRef<'_>) {
+    let element = out.tree.new_element(name);
+    one(node, &element);
+    out.append_child(&element);
 }
 
 /// A part of a formula, in parentheses when it has parts itself.
 fn part(node: &NodeRef<'_>, out: &NodeRef<'_>) {
-    let whole = node.element_children().len() < 2;
-    let say = |text: &str| out.append_child(&out.tree.new_text(text));
-    if !whole {
-        say("(");
+    // Roots and fences close themselves.
+    let is_whole = node.element_children().len() < 2 || ["msqrt", "mroot", "mfenced"].iter().any(|name| node.has_name(name));
+    if !is_whole {
+        say("(", out);
     }
-    spell(node, out);
-    if !whole {
-        say(")");
+    one(node, out);
+    if !is_whole {
+        say(")", out);
     }
 }
 
@@ -127,5 +162,23 @@ mod tests {
     fn a_formula_without_tex_is_spelt_out() {
         let math = "<math><mi>f</mi><mo>=</mo><mfrac><mn>1</mn><mrow><mi>T</mi><mo>+</mo><msub><mi>t</mi><mn>0</mn></msub></mrow></mfrac><msup><mi>x</mi><mn>2</mn></msup></math>";
         assert_eq!(rewritten(math), "<span>f=1/(T+t<sub>0</sub>)x<sup>2</sup></span>");
+    }
+
+    #[test]
+    fn parts_that_are_powers_fractions_and_roots_themselves_keep_their_signs() {
+        for (math, spelt) in [
+            ("<msup><mi>e</mi><mfrac><mn>1</mn><mn>2</mn></mfrac></msup>", "e<sup>1/2</sup>"),
+            ("<msup><msqrt><mi>x</mi></msqrt><mn>3</mn></msup>", "√(x)<sup>3</sup>"),
+            ("<mfrac><msup><mi>x</mi><mn>2</mn></msup><mi>y</mi></mfrac>", "(x<sup>2</sup>)/y"),
+            ("<mfrac><mfrac><mn>1</mn><mn>2</mn></mfrac><mn>3</mn></mfrac>", "(1/2)/3"),
+            ("<mroot><mi>x</mi><mn>3</mn></mroot>", "<sup>3</sup>√(x)"),
+            ("<mi>f</mi><mfenced><mi>x</mi><mi>y</mi></mfenced>", "f(x,y)"),
+            (
+                "<msup><mfenced open='[' close=']' separators=';|'><mi>x</mi><mi>y</mi><mi>z</mi></mfenced><mn>2</mn></msup>",
+                "[x;y|z]<sup>2</sup>",
+            ),
+        ] {
+            assert_eq!(rewritten(&format!("<math>{math}</math>")), format!("<span>{spelt}</span>"), "{math}");
+        }
     }
 }

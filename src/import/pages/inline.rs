@@ -4,6 +4,9 @@ use dom_query::NodeRef;
 
 use super::markdown::longest_run;
 
+/// Keeps two marks apart, and shows nowhere.
+const NOTHING: &str = "<!-- -->";
+
 /// Inline content under way.
 #[derive(Default)]
 pub(super) struct Inline {
@@ -13,6 +16,8 @@ pub(super) struct Inline {
     linked: bool,
     /// Whether the text so far ends with a space or break, so that the next one is dropped.
     spaced: bool,
+    /// Where the innermost mark or link under way begins: what stands before it is finished.
+    floor: usize,
 }
 
 /// Whether an element stands on lines of its own.
@@ -108,9 +113,7 @@ impl Inline {
 
     /// The content as a paragraph: lines, with nothing at their beginning that would be read as a block.
     pub(super) fn paragraph(self) -> String {
-        let text = self.out.trim_end_matches(['\\', '\n', ' ']).len();
-        let trimmed = if self.out[text..].contains('\n') { &self.out[..text] } else { self.out.trim_end() };
-        trimmed.trim_start().split('\n').map(guarded).collect::<Vec<_>>().join("\n")
+        parted(&self.out).1.split('\n').map(guarded).collect::<Vec<_>>().join("\n")
     }
 
     /// The content on one line.
@@ -134,63 +137,92 @@ impl Inline {
     }
 
     fn line_break(&mut self) {
-        let kept = self.out.trim_end_matches(' ').len();
-        self.out.truncate(kept);
+        let kept = self.out[self.floor..].trim_end_matches(' ').len();
+        self.out.truncate(self.floor + kept);
         if !self.out.is_empty() && !self.out.ends_with('\n') {
             self.out.push_str("\\\n");
         }
         self.spaced = true;
     }
 
-    /// Text with runs of white space as one space and marks that mean something escaped.
+    /// Text with runs of white space as one space and marks that mean something escaped. Where it ends and begins, anything may follow and stand before.
     fn text(&mut self, text: &str) {
-        let mut previous = self.out.chars().next_back().unwrap_or(' ');
-        let mut chars = text.chars().peekable();
-        while let Some(c) = chars.next() {
-            if c.is_whitespace() && c != '\u{a0}' {
-                self.space();
-                previous = ' ';
-                continue;
-            }
-            let next = chars.peek().copied().unwrap_or(' ');
-            if needs_escape(c, previous, next) {
-                self.out.push('\\');
-            }
-            self.out.push(c);
-            self.spaced = false;
-            previous = c;
+        let is_gap = |c: char| c.is_whitespace() && c != '\u{a0}';
+        let core = text.trim_matches(is_gap);
+        if text.starts_with(is_gap) {
+            self.space();
         }
+        // At the beginning of a mark or a link, its own sign comes between.
+        if self.out.len() > self.floor && core.starts_with(char::is_alphanumeric) && self.ends_in_open_mark() {
+            self.raw(NOTHING);
+        }
+        let mut previous = None;
+        let mut chars = core.chars().peekable();
+        while let Some(c) = chars.next() {
+            let c = if is_gap(c) { ' ' } else { c };
+            if c == ' ' {
+                self.space();
+            } else {
+                let next = chars.peek().map(|&next| if is_gap(next) { ' ' } else { next });
+                if needs_escape(c, previous, next) {
+                    self.out.push('\\');
+                }
+                self.out.push(c);
+                self.spaced = false;
+            }
+            previous = Some(c);
+        }
+        if !core.is_empty() && text.ends_with(is_gap) {
+            self.space();
+        }
+    }
+
+    /// What parts words: nothing, a space, or a line break of ours.
+    fn gap(&mut self, gap: &str) {
+        if gap.contains("\\\n") {
+            self.line_break();
+        } else if !gap.is_empty() {
+            self.space();
+        }
+    }
+
+    /// Whether the content ends with a mark of emphasis behind a sign: before a letter, that would open one and close none.
+    fn ends_in_open_mark(&self) -> bool {
+        let (bare, marks) = mark_behind(&self.out, &['*', '~']);
+        let is_sign = |c: char| !c.is_alphanumeric() && !c.is_whitespace();
+        marks > 0 && bare.ends_with(is_sign)
+    }
+
+    /// Writes the children elsewhere, as if they followed what is there.
+    fn inner(&mut self, node: &NodeRef<'_>) -> String {
+        let start = self.out.len();
+        let floor = std::mem::replace(&mut self.floor, start);
+        self.add_children(node);
+        self.floor = floor;
+        self.out.split_off(start)
     }
 
     /// Emphasis, with the spaces at its ends moved outside: `** a **` is not bold.
     fn marked(&mut self, node: &NodeRef<'_>, mark: &str, switch: fn(&mut Self, bool)) {
-        let start = self.out.len();
         let spaced_before = self.spaced;
         switch(self, true);
-        self.add_children(node);
+        let inner = self.inner(node);
         switch(self, false);
-        let inner = self.out.split_off(start);
-        let body = inner.trim();
-        if body.is_empty() || body.contains("\n\n") {
+        let (before, body, after) = parted(&inner);
+        if body.is_empty() {
             self.out.push_str(&inner);
             return;
         }
         self.spaced = spaced_before;
-        if inner.starts_with(' ') {
-            self.space();
-        }
-        let body = body.trim_end_matches("\\\n").trim_end_matches('\\');
-        let joined = self.out.ends_with(mark)
-            && self.out.len() > mark.len()
-            && !self.out.ends_with(&format!("\\{mark}"))
-            && mark != "*"
-            && start == self.out.len();
-        let before = self.out.chars().next_back();
-        if joined {
+        self.gap(before);
+        if self.joins(mark) && before.is_empty() {
             self.out.truncate(self.out.len() - mark.len());
             self.out.push_str(body);
             self.out.push_str(mark);
-        } else if opens(before, body) {
+        } else if opens(self.out.chars().next_back(), body) {
+            if self.ends_in_open_mark() {
+                self.out.push_str(NOTHING);
+            }
             self.out.push_str(mark);
             self.out.push_str(body);
             self.out.push_str(mark);
@@ -198,11 +230,14 @@ impl Inline {
             self.out.push_str(body);
         }
         self.spaced = false;
-        if inner.ends_with('\n') {
-            self.line_break();
-        } else if inner.ends_with(' ') {
-            self.space();
-        }
+        self.gap(after);
+    }
+
+    /// Whether the content ends with this mark, so that two of a kind become one.
+    fn joins(&self, mark: &str) -> bool {
+        let sign = mark.chars().next().unwrap_or(' ');
+        let (bare, marks) = mark_behind(&self.out, &[sign]);
+        !bare.is_empty() && if mark == "*" { marks == 1 } else { marks >= mark.len() }
     }
 
     /// Raised and lowered text keeps its element, since Markdown has no mark for it and 10⁹ is not 109.
@@ -230,31 +265,33 @@ impl Inline {
         }
         let fence = "`".repeat(if text.contains('`') { longest_run(&text, '`') + 1 } else { 1 });
         let space = if text.starts_with('`') || text.ends_with('`') { " " } else { "" };
+        if self.out.ends_with('`') {
+            self.raw(NOTHING);
+        }
         self.raw(&format!("{fence}{space}{text}{space}{fence}"));
     }
 
     fn link(&mut self, node: &NodeRef<'_>) {
         let Some(href) = node.attr("href") else { return self.add_children(node) };
-        let start = self.out.len();
         let spaced_before = self.spaced;
         self.linked = true;
-        self.add_children(node);
+        let inner = self.inner(node);
         self.linked = false;
-        let inner = self.out.split_off(start);
-        let text = inner.replace("\\\n", " ");
-        let text = text.trim();
+        let flat = inner.replace("\\\n", " ");
+        let (before, text, after) = parted(&flat);
         if text.is_empty() {
             self.out.push_str(&inner);
             return;
         }
         self.spaced = spaced_before;
-        if inner.starts_with(' ') {
-            self.space();
+        self.gap(before);
+        if self.out.ends_with('!') {
+            // Behind this sign it would be a picture.
+            self.out.pop();
+            self.out.push_str("\\!");
         }
         self.raw(&format!("[{text}]({}{})", address(&href), title(node)));
-        if inner.ends_with([' ', '\n']) {
-            self.space();
-        }
+        self.gap(after);
     }
 
     fn picture(&mut self, node: &NodeRef<'_>) {
@@ -290,16 +327,41 @@ fn opens(before: Option<char>, body: &str) -> bool {
     !(mark(first) && before.is_some_and(char::is_alphanumeric))
 }
 
-fn needs_escape(c: char, previous: char, next: char) -> bool {
+/// A text in three: the spaces and line breaks of ours before it, itself, and those behind it.
+fn parted(text: &str) -> (&str, &str, &str) {
+    let mut rest = text.trim_start();
+    while let Some(behind) = rest.strip_prefix("\\\n") {
+        rest = behind.trim_start();
+    }
+    let (before, rest) = text.split_at(text.len() - rest.len());
+    let is_space = |c: char| c.is_whitespace() && c != '\n';
+    let mut body = rest.trim_end_matches(is_space);
+    while let Some(bare) = body.strip_suffix("\\\n") {
+        body = bare.trim_end_matches(is_space);
+    }
+    (before, body, &rest[body.len()..])
+}
+
+/// A text without the marks of emphasis at its end, and how many those are. One that is escaped is none.
+fn mark_behind<'t>(text: &'t str, signs: &[char]) -> (&'t str, usize) {
+    let bare = text.trim_end_matches(signs);
+    let is_escaped = (bare.len() - bare.trim_end_matches('\\').len()) % 2 == 1;
+    let bare = if is_escaped && bare.len() < text.len() { &text[..=bare.len()] } else { bare };
+    (bare, text.len() - bare.len())
+}
+
+/// Whether a character would mean something between these; `None` is the end of a text, behind which anything may stand.
+fn needs_escape(c: char, previous: Option<char>, next: Option<char>) -> bool {
+    let Some(next) = next else { return matches!(c, '\\' | '`' | '[' | ']' | '*' | '_' | '<' | '&' | '~') };
     match c {
         '\\' => next.is_ascii_punctuation() || next == ' ',
         '`' | '[' | ']' => true,
-        '*' => !(previous == ' ' && next == ' '),
-        '_' => !(previous.is_alphanumeric() && next.is_alphanumeric()),
+        '*' => !(previous == Some(' ') && next == ' '),
+        '_' => !(previous.is_some_and(char::is_alphanumeric) && next.is_alphanumeric()),
         '<' => next.is_ascii_alphabetic() || matches!(next, '/' | '!' | '?'),
         '&' => next.is_ascii_alphabetic() || next == '#',
         // One that may not close strikes nothing out.
-        '~' => !previous.is_whitespace() || next == '~',
+        '~' => previous != Some(' ') || next == '~',
         _ => false,
     }
 }
@@ -315,7 +377,8 @@ fn guarded(line: &str) -> String {
     let marks = line.trim_start_matches('#');
     let heading = marks.len() < line.len() && line.len() - marks.len() <= 6 && (marks.is_empty() || marks.starts_with(' '));
     let item = matches!(line.as_bytes(), [b'-' | b'+', b' ', ..] | [b'-' | b'+']);
-    let rule = line.len() >= 2 && (line.bytes().all(|byte| matches!(byte, b'-' | b' ')) || line.bytes().all(|byte| byte == b'='));
+    // Of these signs also the line under a table's head is made.
+    let rule = line.len() >= 2 && (line.bytes().all(|byte| b"-|: ".contains(&byte)) || line.bytes().all(|byte| byte == b'='));
     if heading || item || rule || line.starts_with('>') || line.starts_with("~~~") || line.starts_with('|') || line == "=" {
         return format!("\\{line}");
     }
@@ -349,9 +412,26 @@ mod tests {
     }
 
     #[test]
+    fn marks_at_the_border_of_two_texts_are_escaped_whatever_follows() {
+        assert_eq!(of("&lt;<wbr>iframe src=x&gt; &amp;<wbr>lt;"), "\\<iframe src=x> \\&lt;");
+        assert_eq!(of("2 *<b>x</b>, C:\\<b>y</b>, <b>D:\\</b> E:\\<br>"), "2 \\***x**, C:\\\\**y**, **D:\\\\** E:\\\\");
+        assert_eq!(of("* no <b>* y</b>"), "\\* no **\\* y**");
+        assert_eq!(of("Hurray!<a href='https://example.com/'>Look</a>"), "Hurray\\![Look](https://example.com/)");
+        assert_eq!(of("<code>a</code><code>b</code>"), "`a`<!-- -->`b`");
+        assert_eq!(of("a | b<br>--- | ---"), "a | b\\\n\\--- | ---");
+    }
+
+    #[test]
+    fn emphasis_ends_where_it_ended() {
+        assert_eq!(of("<b>Note:</b>text <b>Note:</b><i>x</i>"), "**Note:**<!-- -->text **Note:**<!-- -->*x*");
+        assert_eq!(of("<i>a</i><i>b</i> <i>c*</i><i>d</i>"), "*ab* *c\\*d*");
+        assert_eq!(of("a <b><br>x<br></b>y&nbsp;<i>&nbsp;z&nbsp;</i>w"), "a\\\n**x**\\\ny\u{a0} *z* w");
+    }
+
+    #[test]
     fn raised_and_lowered_text_stays_so_and_tildes_strike_nothing_out() {
         assert_eq!(of("10<sup>9</sup> m<sup> </sup> CO<sub>2</sub>"), "10<sup>9</sup> m CO<sub>2</sub>");
-        assert_eq!(of("~tilde~ ~~x~~ ~5 and ~6 a ~ b"), "~tilde\\~ \\~\\~x\\~\\~ ~5 and ~6 a ~ b");
+        assert_eq!(of("~tilde~ ~~x~~ ~5 and ~6 a ~ b"), "\\~tilde\\~ \\~\\~x\\~\\~ ~5 and ~6 a ~ b");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What publishing tools write in ways of their own, put as any page would have it: formulas, headings with their handles, the language of
 //! code, boxes of task lists, footnotes, bold and italic by style. What looks for the article, and what sanitises it, would lose them.
 //!
-//! One pass over the tree; what is looked at below an element is bounded, or is taken out with it.
+//! [`content`] passes over the tree once, [`page`] twice. No node goes into one that lies in it: nothing would come to the end of such a tree.
 
 use dom_query::NodeRef;
 
@@ -11,6 +11,10 @@ use super::{formula, text};
 const HANDLES: [&str; 3] = ["¶", "§", "🔗"];
 /// Elements that hold a heading and the handles of it, by a word of their class.
 const HEADING_BOXES: [&str; 2] = ["mw-heading", "markdown-heading"];
+/// A box with more text than this beside its heading holds more than handles and tools.
+const HEADING_TOOLS_BYTES_MAX: usize = 100;
+/// A longer text is no number of a footnote.
+const NUMBER_BYTES_MAX: usize = 16;
 /// No names of programming languages, though they stand where those do.
 const NO_LANGUAGES: [&str; 5] = ["default", "none", "text", "plain", "plaintext"];
 /// Beginnings of classes of a box that asks to subscribe.
@@ -154,9 +158,7 @@ fn block(node: &NodeRef<'_>) {
     let Some(class) = node.attr("class") else { return };
     let mut words = class.split_ascii_whitespace();
     if words.clone().any(|word| HEADING_BOXES.contains(&word)) {
-        if let Some(heading) = node.element_children().iter().find(|it| is_heading(it)) {
-            node.replace_with(heading);
-        }
+        heading_box(node);
     } else if words.clone().any(|word| word == "footnote") {
         footnote(node);
     } else if let Some(language) = words.find_map(|word| word.strip_prefix("highlight-")) {
@@ -168,15 +170,36 @@ fn block(node: &NodeRef<'_>) {
     }
 }
 
+/// A heading in a box of its own stands without it, and without the tools beside it.
+fn heading_box(node: &NodeRef<'_>) {
+    let children = node.children();
+    let Some(heading) = children.iter().find(|it| is_heading(it)) else { return };
+    let beside: usize = children.iter().filter(|it| it.id != heading.id).map(|it| it.text().trim().len()).sum();
+    if beside <= HEADING_TOOLS_BYTES_MAX {
+        node.replace_with(heading);
+    }
+}
+
 /// A footnote whose number is a link back to its mark: the number goes before its words.
 fn footnote(node: &NodeRef<'_>) {
     let children = node.element_children();
     let Some(number) = children.iter().find(|it| has_class(it, "footnote-number")) else { return };
-    let Some(words) = node.descendants_it().take(20).find(|it| it.has_name("p")) else { return };
-    number.remove_all_attrs();
-    number.rename("sup");
+    let Some(words) = children.iter().filter(|it| it.id != number.id).find_map(paragraph) else { return };
+    // Its text alone: a block in it would end the paragraph.
+    let said = text::line(number, NUMBER_BYTES_MAX);
+    if said.is_empty() || said.len() > NUMBER_BYTES_MAX {
+        return;
+    }
+    number.remove_from_parent();
+    let raised = node.tree.new_element("sup");
+    raised.append_child(&node.tree.new_text(said));
     words.prepend_child(&node.tree.new_text(" "));
-    words.prepend_child(number);
+    words.prepend_child(&raised);
+}
+
+/// The first paragraph that begins in an element.
+fn paragraph<'a>(node: &NodeRef<'a>) -> Option<NodeRef<'a>> {
+    if node.has_name("p") { Some(*node) } else { node.descendants_it().take(20).find(|it| it.has_name("p")) }
 }
 
 /// An alignment by style becomes one by attribute.
@@ -283,5 +306,24 @@ mod tests {
             ),
             "<p>x<sup>1</sup></p><div class=\"footnote\"><div><p><sup>1</sup> In 1997.</p></div></div>"
         );
+        assert_eq!(
+            rewritten("<div class=footnote><a class=footnote-number href=#a><p>1</p></a><p>In 1997.</p></div>"),
+            "<div class=\"footnote\"><p><sup>1</sup> In 1997.</p></div>"
+        );
+    }
+
+    /// The number would go into what lies in it.
+    #[test]
+    fn a_footnote_whose_words_lie_in_its_number_stays_as_it_is() {
+        let html = "<div class=\"footnote\"><a class=\"footnote-number\"><span><p>hi</p></span></a></div>";
+        assert_eq!(rewritten(html), html);
+        let drawn = "<div class=footnote><a class=footnote-number><span class=katex><p>hi</p></span></a></div>";
+        assert!(rewritten(drawn).contains("<p>hi</p>"));
+    }
+
+    #[test]
+    fn a_box_with_more_than_a_heading_keeps_what_it_holds() {
+        let html = format!("<div class=\"mw-heading\"><h2>History</h2><p>{}</p></div>", "All of the article. ".repeat(10).trim());
+        assert_eq!(rewritten(&html), html);
     }
 }

@@ -4,6 +4,9 @@ use dom_query::{Document, NodeRef};
 
 use super::inline::is_block;
 
+/// Longer texts are neither raised nor lowered; a sign has three bytes at most, so that what was cut off is too long as well.
+const SHIFTED_BYTES_MAX: usize = 60;
+
 /// The text of a tree.
 pub fn text(doc: &Document) -> String {
     let mut out = String::new();
@@ -12,7 +15,7 @@ pub fn text(doc: &Document) -> String {
     out
 }
 
-/// The text of one element on one line, cut off behind `bytes_max`: asking for the line of a large element costs no more than that.
+/// The text of one element on one line, or its beginning: none of the texts in it is looked at behind the one that makes it longer than `bytes_max`.
 pub fn line(node: &NodeRef<'_>, bytes_max: usize) -> String {
     let mut out = String::new();
     for text in node.descendants_it().filter(NodeRef::is_text) {
@@ -55,25 +58,34 @@ fn write(node: &NodeRef<'_>, pre: bool, out: &mut String) {
                 write(&child, pre || name == "pre", out);
                 end_line(out, 2);
             }
-            name @ ("sup" | "sub") => {
-                let start = out.len();
-                write(&child, pre, out);
-                if let Some(signs) = shifted(&out[start..], name == "sup") {
-                    out.truncate(start);
-                    out.push_str(&signs);
-                }
-            }
+            name @ ("sup" | "sub") => match shifted(&child, name == "sup") {
+                Some(signs) => out.push_str(&signs),
+                None => write(&child, pre, out),
+            },
             _ => write(&child, pre, out),
         }
     }
 }
 
 /// Raised or lowered signs, where Unicode has all of them: 10⁹ is not 109.
-fn shifted(text: &str, up: bool) -> Option<String> {
+fn shifted(node: &NodeRef<'_>, up: bool) -> Option<String> {
     const PLAIN: &str = "0123456789+-−=()";
     let signs = if up { "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁻⁼⁽⁾" } else { "₀₁₂₃₄₅₆₇₈₉₊₋₋₌₍₎" };
     let sign = |c| PLAIN.chars().position(|plain| plain == c).and_then(|at| signs.chars().nth(at));
-    text.chars().map(sign).collect()
+    let mut out = String::new();
+    for node in node.descendants_it() {
+        let ends_line = node.node_name().is_some_and(|name| &*name == "br" || is_block(&name));
+        // In many that lie in each other, a long text would be looked at once for each.
+        if ends_line || out.len() > SHIFTED_BYTES_MAX {
+            return None;
+        }
+        if node.is_text() {
+            for c in node.text().chars().take(SHIFTED_BYTES_MAX) {
+                out.push(sign(c)?);
+            }
+        }
+    }
+    (out.len() <= SHIFTED_BYTES_MAX).then_some(out)
 }
 
 fn words(text: &str, out: &mut String) {
@@ -115,6 +127,14 @@ mod tests {
     fn raised_and_lowered_numbers_stay_so() {
         let doc = Document::fragment("1.3 × 10<sup>9</sup>, CO<sub>2</sub>, x<sup>-2</sup>, 5<sup>th</sup>, said<sup>[1]</sup>");
         assert_eq!(text(&doc), "1.3 × 10⁹, CO₂, x⁻², 5th, said[1]");
+    }
+
+    #[test]
+    fn a_line_that_ends_within_raised_text_takes_nothing_with_it() {
+        assert_eq!(text(&Document::fragment("<pre>x   <sup><br></sup>y</pre><p>1<sup>2<br>3</sup></p>")), "x\ny\n\n12\n3");
+        assert_eq!(text(&Document::fragment("<pre>   <sup><br></sup></pre>")), "");
+        let long = format!("<sup>{}</sup>", "1".repeat(100));
+        assert_eq!(text(&Document::fragment(long.as_str())), "1".repeat(100));
     }
 
     /// Each of a hundred thousand line ends would walk back over a million characters: minutes.

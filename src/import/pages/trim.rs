@@ -59,9 +59,7 @@ impl Line<'_> {
         };
         matches!(links.as_slice(), [one] if line_of(one) == self.text)
     }
-}
 
-impl Line<'_> {
     /// Whether the line is made of links alone.
     fn is_only_links(&self) -> bool {
         self.node.has_name("a")

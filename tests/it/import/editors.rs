@@ -181,6 +181,19 @@ fn beside(folder: &Path) -> Vec<String> {
 }
 
 #[test]
+fn where_sources_are_written_as_an_array_it_is_told_how_to_write_them() {
+    let desk = Desk::new();
+    desk.write("web/feed.xml", &feed(&[item("a", "First", 20)]));
+    let config = desk.read("pub/config.toml");
+    let url = format!("{}/feed.xml", desk.web.url);
+    std::fs::write(desk.path().join("pub/config.toml"), format!("source = [{{ id = \"one\", url = \"{url}?1\" }}]\n{config}")).unwrap();
+    let told = desk.fails(&["sources", "add", &url], 3);
+    assert!(told.contains("write each of them as a [[source]]"), "{told}");
+    let told = desk.fails(&["sources", "import", "none.opml"], 2);
+    assert!(told.contains("cannot read none.opml") && told.contains("name the OPML file"), "{told}");
+}
+
+#[test]
 fn a_config_toml_that_is_read_only_is_not_replaced() {
     let desk = Desk::new();
     desk.write("pub/one.opml", ONE);

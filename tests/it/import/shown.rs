@@ -110,9 +110,52 @@ async fn what_has_no_title_is_called_by_what_it_says_or_shows_or_by_its_file_or_
     .await;
     let said: Vec<(&str, &str)> = all.iter().map(|article| (article.title.as_str(), article.summary.as_str())).collect();
     assert_eq!(said[0], ("Good morning!", ""), "a summary does not repeat the title");
-    assert_eq!(said[1].0, "Look: there", "neither an address nor topics alone make a title");
+    assert_eq!(said[1].0, "Look: quay.example.org there", "topics alone make no title, and of an address only its host is a word");
     assert_eq!(said[2].0, "潮が引くと港の底が見えて、船は泥の上に静かに横たわり…", "a wide letter takes two columns of eighty");
     assert_eq!(said[3..].iter().map(|(title, _)| *title).collect::<Vec<_>>(), ["Two gulls", "storm at night.mp3", "The Quay, 2026-11-01"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_title_made_of_a_text_has_no_hole_where_an_address_was_and_none_of_any_kind_is_endless() {
+    let title = async |text: String| one(&format!("<description>{text}</description>")).await.title;
+    let text = "Read them at (https://www.example.org/tides/2026), before you sail to www.example.com/isles".to_owned();
+    assert_eq!(title(text).await, "Read them at (example.org), before you sail to");
+    assert_eq!(title("https://example.org/a Ten cranes lift one winch".to_owned()).await, "Ten cranes lift one winch");
+    let accents = title(format!("Tides{}", "\u{301}".repeat(5000))).await;
+    assert!(accents.chars().count() <= 80 * 4 + 1, "{} characters", accents.chars().count());
+
+    let file = format!(
+        "<enclosure url=\"https://quay.example.org/storm%1b%5b31m%0aat%20night{}.mp3\" type=\"audio/mpeg&#9;&#10;x\"/>",
+        "%20x".repeat(500)
+    );
+    let article = one(&file).await;
+    assert!(article.title.starts_with("storm[31m at night x x") && article.title.ends_with('…'), "{}", article.title);
+    assert!(article.html.contains(">storm[31m at night x"), "{}", article.html);
+    assert!(article.html.contains("(audio/mpeg x)"), "{}", article.html);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_picture_is_behind_the_text_although_the_text_has_a_longer_name_with_the_same_beginning() {
+    let pictures = "<media:content url=\"https://quay.example.org/p/1\" medium=\"image\"/><enclosure url=\"https://quay.example.org/p/2\" type=\"Image/JPEG\"/>";
+    let text = format!(
+        "<title>T</title><description>&lt;p&gt;{TELLING} &lt;a href=\"https://quay.example.org/12/2026\"&gt;More&lt;/a&gt;&lt;/p&gt;</description>{pictures}"
+    );
+    let html = one(&text).await.html;
+    assert!(html.contains("src=\"https://quay.example.org/p/1\"") && html.contains("src=\"https://quay.example.org/p/2\""), "{html}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_entry_that_once_kept_its_feed_from_being_read_is_read_with_all_others() {
+    let broken = [
+        "<pre>   <sup><br></sup></pre><p>The gates stay open.</p>",
+        "<div class=\"footnote\"><a class=\"footnote-number\"><span class=\"katex\"><p>The gates stay open.</p></span></a></div>",
+    ];
+    let mut items: Vec<String> =
+        broken.iter().map(|html| format!("<title>T</title><description><![CDATA[{html}]]></description>")).collect();
+    items.push("<title>Last</title><description>Words.</description>".to_owned());
+    let all = of(rss(&items.iter().map(String::as_str).collect::<Vec<_>>())).await;
+    let texts: Vec<&str> = all.iter().map(|article| article.text.trim()).collect();
+    assert_eq!(texts, ["The gates stay open.", "The gates stay open.", "Words."]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
