@@ -28,12 +28,13 @@ const TEXT_CHARS_MIN: usize = 60;
 const TEXT_CHARS_ALONE: usize = 200;
 /// The kinds of keys, the strongest first. "whole" stands for "text" where there is little text. The guid has two turns: one where the text does not say
 /// that it is another's, and one for what is left when the texts were heard.
-const KINDS: [&str; 9] = [PAGE, GUID, TEXT, GUID, "whole ", "moved ", PLACE, WORDS, LINK];
+const KINDS: [&str; 9] = [PAGE, GUID, TEXT, GUID, "whole ", MOVED, PLACE, WORDS, LINK];
 const PAGE: &str = "page ";
 const GUID: &str = "guid ";
 const TEXT: &str = "text ";
 /// A guid that is an address of the web.
 const GUID_AT: &str = "guid //";
+const MOVED: &str = "moved ";
 const PLACE: &str = "place ";
 const WORDS: &str = "words ";
 const LINK: &str = "link ";
@@ -88,7 +89,12 @@ pub fn keys(entries: &[Facts<'_>]) -> Vec<Keys> {
             }
         }
     }
-    let telling = |keys: &Keys| keys.known_by.iter().filter(|key| !shared.contains(key.as_str())).cloned().collect();
+    let telling = |keys: &Keys| {
+        // Nor does the place that a guid names tell more than the guid.
+        let is_guid_shared = keys.of(GUID).is_some_and(|guid| shared.contains(guid));
+        let tells = |key: &&String| !shared.contains(key.as_str()) && !(is_guid_shared && key.starts_with(MOVED));
+        keys.known_by.iter().filter(tells).cloned().collect()
+    };
     all.iter().map(|keys| Keys { known_by: telling(keys), whole: keys.whole.clone() }).collect()
 }
 
@@ -103,7 +109,7 @@ fn own_keys(entry: &Facts<'_>) -> Keys {
     let words = Some(format!("{WORDS}{}", digest(&[&text]))).filter(|_| (guid.is_none() || link.is_none()) && length >= enough);
     let (guid_place, link_place) = (guid.as_deref().and_then(place), link.as_deref().and_then(place));
     let with_text = |kind: &str, place: &str| format!("{kind}{}", digest(&[place, &text]));
-    let moved = guid_place.filter(|_| length > 0).map(|place| with_text("moved ", place));
+    let moved = guid_place.filter(|_| length > 0).map(|place| with_text(MOVED, place));
     // A longer text tells enough together with the title.
     let is_wanted = (1..TEXT_CHARS_MIN).contains(&length) || guid.is_none() && length > 0;
     let at_place = link_place.filter(|_| is_wanted).map(|place| with_text(PLACE, place));

@@ -439,6 +439,20 @@ fn a_guid_that_went_over_to_another_entry_takes_none_with_it() {
     assert_eq!(Shelf::of(&[bare(1), bare(2)]).fetch(&[bare(1), edited]), [1, 2], "the guid of what was edited is believed");
 }
 
+#[test]
+fn a_guid_that_two_have_on_a_site_that_moved_says_nothing_of_either() {
+    let note = |number: usize, guid: usize, host: &str, text: &str| Item {
+        guid: Some(format!("https://{host}/?p={guid}")),
+        link: link(&format!("https://{host}/posts/{number}")),
+        text: text.to_owned(),
+        ..item(number)
+    };
+    let mut shelf = Shelf::of(&[note(1, 1, "example.org", "Note 0."), note(2, 2, "example.org", "Note 0.")]);
+    assert_eq!(shelf.fetch(&[note(1, 1, "example.org", "Note 0."), note(2, 2, "example.org", "Note 1.")]), [1, 2]);
+    let moved = [note(1, 2, "example.com", "Note 0."), note(2, 2, "example.com", "Note 1.")];
+    assert_eq!(shelf.fetch(&moved), [1, 2], "what the second said once is no sign of it under a guid that the first has as well");
+}
+
 const LAST: Timestamp = Timestamp::from_secs(1_795_435_200);
 
 /// A feed in one line, a sign for each entry from the first: a letter is one that is known; `?` is new and says nothing of when it is from; `-` is new and

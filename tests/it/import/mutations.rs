@@ -8,6 +8,7 @@
 //! - in a feed without links, a text that is edited while there are no guids (its title alone is no sign: many a column has one title every week);
 //! - guids that entries get which stood in the feed without any at first, in the very fetch in which the title is edited or the site moves;
 //! - a text that is edited right after a fetch in which the site moved and the entry's own guid, which moved with it, was not to be seen;
+//! - news without dates in an answer that is cut short, right after the feed was put in another order: it is held for the editor;
 //! - a storm of entries without dates with news among them; a storm of all entries but one, without dates or with late ones, in a feed that was put in
 //!   another order by the fetch before. A storm whose dates are new as well looks like news in every way.
 
@@ -245,8 +246,10 @@ impl Site {
         if self.is_mixed && changes == [Change::StormButOne] {
             changes = vec![Change::Storm];
         }
-        if self.is_hidden && changes == [Change::Text] {
+        let is_vague = self.is_mixed && !self.style.has_dates && changes == [Change::Truncated];
+        if is_vague || self.is_hidden && changes == [Change::Text] {
             changes = vec![Change::Nothing];
+            self.is_partial = false;
         }
         self.is_mixed = changes.contains(&Change::Reordered);
         self.is_hidden =
