@@ -33,10 +33,10 @@ const KEY_BYTES_MAX: usize = 400;
 /// Names of places that tell how a link was made and not what it leads to.
 const NO_PLACES: [&str; 6] = ["more", "top", "comments", "respond", "content", "main"];
 
-/// The pages an Article stands for, as keys: its address and the one it prefers, each with the place on it. None of a home page, its Source's or any
-/// other: that is no Article's own.
+/// The pages an Article stands for, as keys: its address and the one it prefers, each with the place on it. None of a home page, its feed's or any other:
+/// that is no Article's own. A Source that is a page is its Article.
 pub fn own_pages(article: &Article) -> Vec<String> {
-    let home = article.origin.as_ref().and_then(|origin| web(&origin.url)).map(|url| page_key(&url));
+    let home = article.origin.as_ref().filter(|origin| origin.feed.is_some()).and_then(|origin| web(&origin.url)).map(|url| page_key(&url));
     let urls = [Some(article.url.as_str()), article.canonical_url.as_deref()];
     let mut keys: Vec<String> = Vec::new();
     for url in urls.into_iter().flatten().filter_map(web) {
