@@ -92,8 +92,8 @@ pub fn keys(entries: &[Facts<'_>]) -> Vec<Keys> {
     let telling = |keys: &Keys| {
         // Nor does the place that a guid names tell more than the guid.
         let is_guid_shared = keys.of(GUID).is_some_and(|guid| shared.contains(guid));
-        let tells = |key: &&String| !shared.contains(key.as_str()) && !(is_guid_shared && key.starts_with(MOVED));
-        keys.known_by.iter().filter(tells).cloned().collect()
+        let tells_nothing = |key: &str| shared.contains(key) || is_guid_shared && key.starts_with(MOVED);
+        keys.known_by.iter().filter(|key| !tells_nothing(key)).cloned().collect()
     };
     all.iter().map(|keys| Keys { known_by: telling(keys), whole: keys.whole.clone() }).collect()
 }
