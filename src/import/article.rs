@@ -152,6 +152,7 @@ impl Stored {
                 feed: (row.kind.as_deref() == Some(FEED)).then(|| asked_at(row).to_owned()),
                 also: Vec::new(),
                 seen_at: Some(kept.seen_at),
+                number: kept.id,
             }),
             summary: self.summary,
             html: self.html,

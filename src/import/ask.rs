@@ -149,9 +149,8 @@ impl Importer {
                 Answer { asked, wishes, brought: Brought::Feed(feed, url) }
             }
             Read::Page(page, url) => {
-                if source.kind == SourceKind::Auto
-                    && let Some(refused) = self.refused_by_robots(&url).await
-                {
+                // What was not known to be a page was not asked about before, nor was the host that a redirect led to.
+                if let Some(refused) = self.refused_by_robots(&url).await {
                     return failed(asked, wishes, refused);
                 }
                 asked.has_body = true;

@@ -301,8 +301,10 @@ fn web_address(text: &str) -> Result<Url, WrongAddress> {
 fn without_user(address: &str) -> String {
     // By its text: what is shown is what could not be read as an address.
     let parts = address.split("://").map(|part| {
-        let host_end = part.find('/').unwrap_or(part.len());
-        part[..host_end].rfind('@').map_or(part, |at| &part[at + 1..])
+        let host = part.split('/').next().unwrap_or_default();
+        // What looks like a port and is none is the beginning of a password with a slash in it.
+        let is_user = host.rsplit_once(':').is_some_and(|(_, port)| !port.bytes().all(|digit| digit.is_ascii_digit()));
+        if is_user { part } else { host }.rfind('@').map_or(part, |at| &part[at + 1..])
     });
     parts.collect::<Vec<_>>().join("://")
 }

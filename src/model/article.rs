@@ -82,6 +82,9 @@ pub struct Origin {
     /// When it came; nothing says so of Articles that an Issue froze.
     #[serde(skip)]
     pub seen_at: Option<Timestamp>,
+    /// Counts what Sources brought: of what came together, the first of the document has the smallest.
+    #[serde(skip)]
+    pub number: i64,
 }
 
 /// The name that stands for content/ where Sources are named.

@@ -1,5 +1,6 @@
 //! Library: all Articles known at one moment, newest first, without duplicates.
 
+use std::cmp::Reverse;
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -13,13 +14,16 @@ pub struct Library {
 }
 
 impl Library {
-    /// Orders `articles` newest first (equal dates by id) and keeps the first of each id.
+    /// Orders `articles` newest first and keeps the first of each id. Of equal dates our own come first, by id, then what Sources brought, the last that came
+    /// first and as it stood in its document: feeds without dates, or with days alone, are mostly written so.
     pub fn new(articles: Vec<Article>) -> Self {
         Self::ordered(articles.into_iter().map(Arc::new).collect())
     }
 
     fn ordered(mut articles: Vec<Arc<Article>>) -> Self {
-        articles.sort_by(|a, b| b.published_at().cmp(&a.published_at()).then_with(|| a.id.cmp(&b.id)));
+        let brought = |article: &Article| article.origin.as_ref().map(|origin| (Reverse(origin.seen_at), origin.number));
+        let place = |article: &Article| (Reverse(article.published_at()), brought(article));
+        articles.sort_by(|a, b| place(a).cmp(&place(b)).then_with(|| a.id.cmp(&b.id)));
         let mut seen = HashSet::with_capacity(articles.len());
         articles.retain(|article| seen.insert(article.id.clone()));
         Self { articles: Arc::new(articles) }

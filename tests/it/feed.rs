@@ -154,6 +154,7 @@ fn rich() -> Vec<Article> {
         feed: Some("https://boats.example.com/feed".to_owned()),
         also: Vec::new(),
         seen_at: None,
+        number: 0,
     });
     let attachment = |name: &str, media_type: Option<&str>, length_bytes| Attachment {
         url: format!("https://boats.example.com/{name}"),
@@ -701,6 +702,7 @@ fn imported(source: &str, id: &str, name: &str) -> Article {
         feed: None,
         also: Vec::new(),
         seen_at: None,
+        number: 0,
     });
     article
 }
@@ -1015,8 +1017,15 @@ fn any_article() -> impl Strategy<Value = Article> {
         (article.title, article.summary, article.authors, article.tags) = (title, summary, authors, tags);
         if foreign {
             article.path = String::new();
-            article.origin =
-                Some(Origin { source: "other".to_owned(), title: id.clone(), url: id, feed: None, also: Vec::new(), seen_at: None });
+            article.origin = Some(Origin {
+                source: "other".to_owned(),
+                title: id.clone(),
+                url: id,
+                feed: None,
+                also: Vec::new(),
+                seen_at: None,
+                number: 0,
+            });
         }
         article
     })

@@ -78,7 +78,7 @@ async fn many_corrections_are_spread_over_issues() {
 async fn an_article_that_left_the_library_is_not_told_of() {
     let mut room = Room::new("").await;
     room.library = vec![of("crane", "c1", 0), own("own1", 0)];
-    assert_eq!(room.next().await, names(&["c1", "own1"]));
+    assert_eq!(room.next().await, names(&["own1", "c1"]));
     room.correct("c1");
     room.library.iter_mut().for_each(|article| article.draft = article.slug == "c1");
     room.library.push(own("news", 2));

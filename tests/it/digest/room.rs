@@ -66,6 +66,7 @@ pub fn of(source: &str, name: &str, n: i64) -> Article {
             feed: None,
             also: Vec::new(),
             seen_at: None,
+            number: 0,
         }),
         ..own(name, n)
     }

@@ -385,3 +385,21 @@ async fn sources_that_come_to_stand_at_each_others_hosts_do_not_wait_for_each_ot
         assert!(kept.0.is_ok() && kept.1.is_ok(), "in turn {turn}: {kept:?}");
     }
 }
+
+#[tokio::test]
+async fn a_page_obeys_the_robots_txt_of_the_host_that_a_redirect_leads_to() {
+    let scene = Scene::new("[[source]]\nid = \"stones\"\nurl = \"http://old.example.com:PORT/stones\"\nkind = \"page\"\n", |hit| {
+        let port = hit.headers["host"].rsplit(':').next().unwrap();
+        match (hit.host.as_str(), hit.path.as_str()) {
+            ("old.example.com", "/robots.txt") => Answer::ok("User-agent: *\nDisallow: /private\n"),
+            ("old.example.com", path) => Answer::to(302, format!("http://new.example.com:{port}{path}")),
+            (_, "/robots.txt") => Answer::ok("User-agent: *\nDisallow: /stones\n"),
+            _ => Answer::ok(format!("<title>Stones</title><p>{}", "Tides and stones. ".repeat(40))),
+        }
+    })
+    .await;
+    scene.ask().await;
+    let said = scene.store.source("stones").await.unwrap().unwrap().said.unwrap();
+    assert!(said.contains("new.example.com") && said.ends_with("/robots.txt does not allow it"), "{said}");
+    assert_eq!(scene.store.imported(true, None, 10).await.unwrap().len(), 0, "and nothing of it is kept");
+}

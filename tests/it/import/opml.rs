@@ -171,9 +171,13 @@ fn a_wrong_address_is_told_with_its_line_and_keeps_no_other_feed_out() {
 
 #[test]
 fn a_password_in_an_address_of_whatever_kind_is_repeated_nowhere() {
-    for address in
-        ["feed:https://ann:secret@example.org/", "feed://ann:secret@example.org/", "ann:secret@example.org/x", "https://ann:se@cret@[x/"]
-    {
+    for address in [
+        "feed:https://ann:secret@example.org/",
+        "feed://ann:secret@example.org/",
+        "ann:secret@example.org/x",
+        "https://ann:se@cret@[x/",
+        "https://ann:se/cret@example.org/",
+    ] {
         let list = read(format!("<opml><body><outline xmlUrl='{address}'/></body></opml>").as_bytes()).expect("a list");
         let told = format!("{} {:?}", list.refused[0], list.refused[0].hint);
         assert!(!told.contains("cret") && list.outlines.is_empty(), "{told}");

@@ -230,3 +230,14 @@ async fn what_was_held_before_the_first_issue_of_a_digest_is_mailed_once_the_edi
     assert_eq!(scene.store.approve_held("quay", true, scene.now()).await.unwrap(), Taken { new: 8, ..Taken::default() });
     assert_eq!(chosen(&scene, "all", &past).await.len(), 8, "nobody had it before");
 }
+
+#[tokio::test]
+async fn entries_without_dates_are_mailed_as_their_feed_has_them_and_the_last_that_came_first() {
+    let link = |n: u64| format!("http://quay.example.com/{n}");
+    let items = |numbers: &[u64]| numbers.iter().map(|n| item(&link(*n), *n, "")).collect::<String>();
+    let (scene, shown) = two("", &items(&[1])).await;
+    scene.ask().await;
+    next(&scene, &shown, "", &items(&[14, 3, 12, 2, 1]), "quay").await;
+    next(&scene, &shown, "", &items(&[7, 16, 14, 3, 12, 2, 1]), "quay").await;
+    assert_eq!(mailed(&scene, "quay").await, ["Entry 7", "Entry 16", "Entry 14", "Entry 3", "Entry 12", "Entry 2"]);
+}

@@ -55,6 +55,7 @@ fn article(number: usize) -> FrozenArticle {
             feed: None,
             also: Vec::new(),
             seen_at: None,
+            number: 0,
         }),
         minutes: 2 + (number as u64 * 3) % 7,
     }
@@ -248,6 +249,7 @@ fn every_article_names_its_source_and_leads_to_it() {
         feed: None,
         also: Vec::new(),
         seen_at: None,
+        number: 0,
     };
     let articles = [article(3), FrozenArticle { origin: Some(hostile), ..article(0) }, named];
     let html = render("email/digest.html", &context(&articles, None, false));
